@@ -1,0 +1,132 @@
+"""bert4keras on a maintained TensorFlow: the one place that knows how the Keras versions get on.
+
+bert4keras 0.11.5 was written for Keras 2.3 and TensorFlow 1.15. It runs on TensorFlow 2.21 when
+
+1. it finds Keras 2 (the tf_keras package) behind `import keras` and `tf.keras`,
+2. `keras.optimizers.Optimizer` is the legacy class while `bert4keras.optimizers` is imported,
+3. `distutils.util.strtobool` exists, which left Python in 3.12.
+
+Everything else in this project imports keras, K, Adam, Tokenizer and build_transformer_model from
+here, and so never depends on the order of imports.
+"""
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+import types
+
+
+def _check_nothing_imported_keras_3() -> None:
+    """Refuse a process in which Keras 3 was there first: it cannot be taken back."""
+    first = sys.modules.get('keras')
+    version = getattr(first, '__version__', '2')
+    tensorflow = sys.modules.get('tensorflow')
+    if tensorflow is not None and not os.environ.get('TF_USE_LEGACY_KERAS'):
+        version = getattr(tensorflow.keras, '__version__', version)
+    if int(version.split('.')[0]) >= 3:
+        raise ImportError(
+            f'Keras {version} was imported before cosent_tf.backend, and bert4keras needs Keras 2 '
+            '(tf_keras): import cosent_tf.backend first, or set TF_USE_LEGACY_KERAS=1 and '
+            'TF_KERAS=1 in the environment.'
+        )
+
+
+def _strtobool(value: str) -> int:
+    """Return 1 or 0 for a yes or no, as `distutils.util.strtobool` did (PEP 632)."""
+    if value.lower() in ('y', 'yes', 't', 'true', 'on', '1'):
+        return 1
+    if value.lower() in ('n', 'no', 'f', 'false', 'off', '0'):
+        return 0
+    raise ValueError(f'invalid truth value {value!r}')
+
+
+def _provide_distutils() -> None:
+    """Stand in for the one function of distutils that bert4keras imports."""
+    if importlib.util.find_spec('distutils') is None:
+        util = types.ModuleType('distutils.util')
+        util.strtobool = _strtobool
+        sys.modules['distutils'] = types.ModuleType('distutils')
+        sys.modules['distutils.util'] = util
+
+
+@contextlib.contextmanager
+def _quiet_stderr():
+    """Drop what TensorFlow's native code prints while it loads, before any log level applies."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with open(os.devnull, 'wb') as devnull:
+        os.dup2(devnull.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+_check_nothing_imported_keras_3()
+os.environ['TF_USE_LEGACY_KERAS'] = '1'
+os.environ['TF_KERAS'] = '1'
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+_provide_distutils()
+
+for package, command in (
+    ('tensorflow', 'pip install -r requirements.txt'),
+    ('tf_keras', 'pip install -r requirements.txt'),
+    ('bert4keras', 'pip install --no-deps bert4keras==0.11.5'),
+):
+    if importlib.util.find_spec(package) is None:
+        raise ImportError(f'{package} is not installed: {command}')
+
+with _quiet_stderr():
+    import tensorflow as tf
+
+    keras = tf.keras  # tf_keras, because of TF_USE_LEGACY_KERAS
+    sys.modules['keras'] = keras  # bert4keras imports `keras.models` and others by this name
+    _current_optimizer = keras.optimizers.Optimizer
+    keras.optimizers.Optimizer = keras.optimizers.legacy.Optimizer
+    import bert4keras
+    from bert4keras.backend import K
+    from bert4keras.models import BERT, build_transformer_model
+    from bert4keras.optimizers import Adam
+    from bert4keras.tokenizers import Tokenizer
+
+    keras.optimizers.Optimizer = _current_optimizer
+
+__all__ = [
+    'BERT',
+    'Adam',
+    'K',
+    'Tokenizer',
+    'build_transformer_model',
+    'device_name',
+    'keras',
+    'tf',
+    'versions',
+]
+
+
+def versions() -> dict[str, str]:
+    """Return the version of Python and of each library that a result depends on."""
+    import h5py
+    import numpy
+    import scipy
+
+    return {
+        'python': sys.version.split()[0],
+        'tensorflow': tf.__version__,
+        'tf_keras': importlib.metadata.version('tf_keras'),
+        'bert4keras': bert4keras.__version__,
+        'numpy': numpy.__version__,
+        'scipy': scipy.__version__,
+        'h5py': h5py.__version__,
+    }
+
+
+def device_name() -> str:
+    """Return the name of the first GPU, or 'CPU'."""
+    gpus = tf.config.list_physical_devices('GPU')
+    if not gpus:
+        return 'CPU'
+    return tf.config.experimental.get_device_details(gpus[0]).get('device_name', gpus[0].name)

@@ -1,0 +1,263 @@
+"""Tasks, sentence pairs and batches: everything between the files and the first layer.
+
+A task is three files, `{data_dir}/{TASK}/{TASK}.{train,valid,test}.data`, UTF-8, one
+`text1 \\t text2 \\t label` a line, as in senteval_cn.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from cosent_tf.errors import UserError
+
+SPLITS = ('train', 'valid', 'test')
+MAX_SKIPPED = 0.01  # share of lines without three fields above which a file is not this format
+
+Pair = tuple[str, str, int]
+
+
+class Task(NamedTuple):
+    """What a task changes of the published settings (archives/8860)."""
+
+    maxlen: int = 64  # tokens a sentence; the joint input of Interact has twice as many
+    lr: float = 2e-5
+    epochs: int = 5
+
+
+TASKS = {
+    'ATEC': Task(),
+    'BQ': Task(),
+    'LCQMC': Task(),
+    'PAWSX': Task(maxlen=128),
+    'STS-B': Task(),
+    'DEMO': Task(maxlen=32, lr=1e-3, epochs=5),
+}
+
+
+class Split(NamedTuple):
+    """One file of a task."""
+
+    pairs: list[Pair]
+    skipped: int  # lines without three fields
+    path: Path
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The labels, (n,) int64."""
+        return np.array([label for _, _, label in self.pairs], dtype=np.int64)
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Read a UTF-8 text file, lines ended by \\n, \\r\\n or \\r as in Python's text mode.
+
+    Raises:
+        UserError: the file is missing, unreadable, or not UTF-8 (with the line).
+    """
+    try:
+        content = Path(path).read_bytes()
+        text = content.decode('utf-8-sig')
+    except OSError as error:
+        raise UserError(f'{path}: cannot be read: {error.strerror or error}') from error
+    except UnicodeDecodeError as error:
+        line = content.count(b'\n', 0, error.start) + 1
+        raise UserError(f'{path}:{line}: not UTF-8; convert the file to UTF-8') from error
+    lines = text.replace('\r\n', '\n').replace('\r', '\n').split('\n')
+    return lines[:-1] if lines[-1] == '' else lines
+
+
+def read_pairs(path: str | Path) -> tuple[list[Pair], int]:
+    """Read one file of sentence pairs.
+
+    As in the original, a line is stripped and split on tabs, and a line without exactly three
+    fields is skipped; unlike there it is counted.
+
+    Args:
+        path: a `.data` file, `text1 \\t text2 \\t label` a line.
+
+    Returns:
+        The pairs (text1, text2, label) in file order, and the number of skipped lines.
+
+    Raises:
+        UserError: unreadable, not UTF-8, a label that is not an integer, or no pair at all.
+    """
+    pairs, skipped = [], 0
+    for number, line in enumerate(read_lines(path), 1):
+        fields = line.strip().split('\t')
+        if len(fields) != 3:
+            skipped += 1
+            continue
+        try:
+            pairs.append((fields[0], fields[1], int(fields[2])))
+        except ValueError:
+            raise UserError(
+                f'{path}:{number}: the label must be an integer, not {fields[2][:40]!r}'
+            ) from None
+    if not pairs:
+        raise UserError(f'{path}: no line of the form text1 <tab> text2 <tab> label')
+    return pairs, skipped
+
+
+def read_split(path: str | Path) -> Split:
+    """Read a file and check that it can be trained on or scored.
+
+    Raises:
+        UserError: as `read_pairs`; more than 1 % of the lines skipped; fewer than two labels.
+    """
+    pairs, skipped = read_pairs(path)
+    lines = len(pairs) + skipped
+    if skipped > MAX_SKIPPED * lines:
+        raise UserError(
+            f'{path}: {skipped} of {lines} lines do not have three tab-separated fields '
+            '(text1, text2, label); more than 1 % is taken for another format'
+        )
+    if len({label for _, _, label in pairs}) < 2:
+        raise UserError(f'{path}: every label is {pairs[0][2]}; both classes are needed')
+    return Split(pairs, skipped, Path(path))
+
+
+def read_task(data_dir: str | Path, task: str) -> dict[str, Split]:
+    """Read the train, valid and test files of a task, and say on the screen what was read.
+
+    Raises:
+        UserError: as `read_split`.
+    """
+    splits = {}
+    for name in SPLITS:
+        splits[name] = split = read_split(split_path(data_dir, task, name))
+        note = f', {split.skipped} lines without three fields skipped' if split.skipped else ''
+        print(f'{task} {name}: {len(split.pairs)} pairs{note}', flush=True)
+    return splits
+
+
+def split_path(data_dir: str | Path, task: str, split: str) -> Path:
+    """Return where a file of a task belongs."""
+    return Path(data_dir) / task / f'{task}.{split}.data'
+
+
+def class_count(splits: dict[str, Split]) -> int:
+    """Return the number of classes C of labels 0 … C−1, at least 2.
+
+    Raises:
+        UserError: a negative label, or one beyond those of the training pairs.
+    """
+    classes = max(2, int(splits['train'].labels.max()) + 1)
+    for split in splits.values():
+        wrong = split.labels[(split.labels < 0) | (split.labels >= classes)]
+        if len(wrong):
+            line = _line_of_label(split.path, wrong[0])
+            raise UserError(
+                f'{split.path}:{line}: label {wrong[0]}, but a classifier of the training pairs '
+                f'has the labels 0 … {classes - 1}'
+            )
+    return classes
+
+
+def _line_of_label(path: Path, label: int) -> int:
+    fields = (line.strip().split('\t') for line in read_lines(path))
+    return next(n for n, row in enumerate(fields, 1) if len(row) == 3 and int(row[2]) == label)
+
+
+class TokenRows:
+    """Token ids of many rows of different length, without padding.
+
+    Attributes:
+        ids: (sum of lengths,) int32, the rows one after the other.
+        lengths: (n,) int64.
+    """
+
+    def __init__(self, rows: Iterable[list[int]]):
+        arrays = [np.asarray(row, dtype=np.int32) for row in rows]
+        self.lengths = np.array([len(row) for row in arrays], dtype=np.int64)
+        self.ids = np.concatenate(arrays) if arrays else np.zeros(0, np.int32)
+        self._starts = np.cumsum(self.lengths) - self.lengths
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def padded(self, index: np.ndarray) -> np.ndarray:
+        """Return the rows of `index`, padded with 0 to the longest of them, (len(index), L)."""
+        lengths = self.lengths[index]
+        column = np.arange(lengths.max())
+        inside = column < lengths[:, None]  # (rows, L)
+        position = np.where(inside, self._starts[index][:, None] + column, 0)
+        return np.where(inside, self.ids[position], 0)
+
+
+class Encoded(NamedTuple):
+    """The inputs of a model: distinct rows, and which of them each input is."""
+
+    rows: TokenRows
+    index: np.ndarray  # (n,) or (n, 2) int64
+
+
+def encode_texts(tokenizer, texts: Iterable[str], maxlen: int) -> Encoded:
+    """Tokenize texts to "[CLS] a [SEP]" of at most `maxlen` tokens; index is (n,)."""
+    distinct, index = _distinct(texts)
+    return Encoded(_tokenize(lambda text: tokenizer.encode(text, maxlen=maxlen), distinct), index)
+
+
+def encode_sentences(tokenizer, pairs: list[Pair], maxlen: int) -> Encoded:
+    """Tokenize both sentences of every pair to "[CLS] a [SEP]"; index is (n, 2)."""
+    rows, index = encode_texts(tokenizer, (text for pair in pairs for text in pair[:2]), maxlen)
+    return Encoded(rows, index.reshape(-1, 2))
+
+
+def encode_joint(tokenizer, pairs: list[Pair], maxlen: int) -> Encoded:
+    """Tokenize every pair to "[CLS] a [SEP] b [SEP]"; index is (n,).
+
+    A pair over `maxlen` tokens loses tokens from the end of whichever sentence is longer.
+    """
+    distinct, index = _distinct(pair[:2] for pair in pairs)
+    return Encoded(_tokenize(lambda pair: tokenizer.encode(*pair, maxlen=maxlen), distinct), index)
+
+
+def _distinct(items: Iterable) -> tuple[list, np.ndarray]:
+    """Return the distinct items in order of appearance, and the number of each item's."""
+    numbers: dict = {}
+    index = [numbers.setdefault(item, len(numbers)) for item in items]
+    return list(numbers), np.array(index, dtype=np.int64)
+
+
+def _tokenize(encode: Callable, items: list) -> TokenRows:
+    # a bar only on a terminal, and only for what takes over two seconds
+    bar = tqdm(items, 'tokenizing', delay=2, leave=False, disable=None)
+    return TokenRows(token_ids for token_ids, _ in map(encode, bar))
+
+
+class Batches:
+    """The training batches of every epoch, in the order that the seed fixes.
+
+    Epoch e uses the (e+1)-th `permutation(n)` after `seed`: the order of bert4keras's
+    DataGenerator after `np.random.seed(seed)`. The last partial batch is kept.
+
+    Sentence pairs, index (n, 2), become interleaved rows a0 b0 a1 b1 … with the label repeated
+    for both; joint pairs, index (n,), one row each.
+    """
+
+    def __init__(self, encoded: Encoded, labels: np.ndarray, batch_size: int, seed: int):
+        self.encoded = encoded
+        self.labels = labels
+        self.batch_size = batch_size
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return -(-len(self.labels) // self.batch_size)
+
+    def epochs(self, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (token_ids (rows, L) int32, labels (rows, 1) int32) from epoch `first` on."""
+        random = np.random.RandomState(self.seed)
+        for _ in range(first):
+            random.permutation(len(self.labels))
+        while True:
+            order = random.permutation(len(self.labels))
+            for start in range(0, len(order), self.batch_size):
+                yield self.batch(order[start : start + self.batch_size])
+
+    def batch(self, examples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows and labels of some examples (their numbers, (B,))."""
+        index = self.encoded.index[examples]  # (B, 2) or (B,)
+        labels = np.repeat(self.labels[examples], index.size // len(index))
+        return self.encoded.rows.padded(index.reshape(-1)), labels[:, None].astype(np.int32)

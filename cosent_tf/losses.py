@@ -1,0 +1,90 @@
+"""The CoSENT losses, in O(B log B) time and O(B) memory.
+
+Over a batch of B examples with labels l and scores s, the loss asks of every pair of examples with
+different labels that the one with the higher label have the higher score:
+
+    loss = log(1 + sum over l_i < l_j of exp(s_i - s_j))
+
+References: 苏剑林, "CoSENT（一）：比Sentence-BERT更有效的句向量方案", kexue.fm/archives/8847
+(the loss); archives/8860 (against interaction); archives/9341 (the loss on a joint model's number).
+"""
+
+from cosent_tf.backend import tf
+
+SCALE = 20.0  # the article's factor on the cosine: an inverse temperature of 0.05
+MIN_SQUARED_NORM = 1e-12  # a shorter vector counts as zero: it has no direction
+
+
+def cosent_loss(y_true, y_pred):
+    """CoSENT loss of interleaved sentence vectors, with s = 20·cos(u, v).
+
+    | argument | shape   | content                                                  |
+    |----------|---------|----------------------------------------------------------|
+    | y_true   | (2B, 1) | labels of any number of levels, given for both sentences |
+    | y_pred   | (2B, D) | sentence vectors u0 v0 u1 v1 … of any length             |
+
+    Returns a float32 scalar, whatever the precision of `y_pred`: exactly 0, with a zero gradient,
+    if no two examples differ in label. A zero vector has cosine 0 to everything, and no gradient.
+    """
+    vectors = _unit(tf.cast(y_pred, tf.float32))  # (2B, D)
+    pairs = tf.reshape(vectors, (-1, 2, tf.shape(vectors)[-1]))  # (B, 2, D)
+    cosines = tf.reduce_sum(pairs[:, 0] * pairs[:, 1], axis=-1)  # (B,)
+    return cosent_score_loss(tf.reshape(y_true, [-1])[::2], SCALE * cosines)
+
+
+def cosent_score_loss(y_true, scores):
+    """CoSENT loss of scores that a model gives as they are: no cosine, no factor 20.
+
+    | argument | shape  | content                            |
+    |----------|--------|------------------------------------|
+    | y_true   | (B, 1) | labels of any number of levels     |
+    | scores   | (B, 1) | one number a pair, of any size     |
+
+    Returns a float32 scalar, whatever the precision of `scores`: exactly 0, with a zero gradient,
+    if no two examples differ in label.
+    """
+    labels = tf.cast(tf.reshape(y_true, [-1]), tf.float32)  # (B,)
+    scores = tf.cast(tf.reshape(scores, [-1]), tf.float64)  # (B,)
+    order = tf.argsort(labels, stable=True)
+    loss = _sorted_loss(tf.gather(scores, order), tf.gather(labels, order))
+    return tf.cast(loss, tf.float32)
+
+
+def _unit(vectors):
+    """Each row at length 1; a row too short to have a direction becomes 0, as does its gradient."""
+    squared = tf.reduce_sum(tf.square(vectors), axis=-1, keepdims=True)
+    inverse = tf.math.rsqrt(tf.where(squared > MIN_SQUARED_NORM, squared, float('inf')))
+    return vectors * inverse
+
+
+@tf.custom_gradient
+def _sorted_loss(scores, labels):
+    """The loss of float64 scores (B,) in ascending order of their labels (B,).
+
+    With the labels sorted, all examples of a lower level lie in front, so one running log-sum-exp
+    serves every j. It runs in float64: in float32 the rounding of 65,536 steps can be seen. The
+    gradient is written out because it needs the mirror image of the same sums and nothing else,
+    and because each of its exponents is at most 0, so it cannot overflow.
+    """
+    before = tf.math.cumulative_logsumexp(scores, exclusive=True)
+    after = tf.math.cumulative_logsumexp(-scores, exclusive=True, reverse=True)
+    lower = _level_minimum(before, labels)  # (B,) at j: log of the sum of exp(s_i), l_i < l_j
+    higher = _level_minimum(after, labels)  # (B,) at i: log of the sum of exp(-s_j), l_j > l_i
+    loss = tf.math.softplus(tf.reduce_logsumexp(lower - scores))
+
+    def gradient(upstream):
+        d_scores = tf.exp(scores + higher - loss) - tf.exp(lower - scores - loss)
+        return upstream * d_scores, None
+
+    return loss, gradient
+
+
+def _level_minimum(running, labels):
+    """Give all examples of a level the least of their running sums.
+
+    That is the sum as it was before the level's first example joined it (or last, from behind).
+    """
+    is_new = labels != tf.concat([labels[:1], labels[:-1]], axis=0)  # (B,)
+    level = tf.cumsum(tf.cast(is_new, tf.int32))  # (B,) 0 0 1 2 2 …
+    least = tf.math.unsorted_segment_min(running, level, tf.size(labels))
+    return tf.gather(least, level)

@@ -1,0 +1,270 @@
+"""The run folder `runs/{task}.{model}.{method}.seed{n}/`: its name, its files, the list of all.
+
+Everything is TensorFlow-free. Files appear whole or not at all.
+"""
+
+import json
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from cosent_tf.errors import UserError
+
+METHODS = ('cosent', 'sbert', 'interact', 'interact_cosent')
+VALID_FILE, TEST_FILE = 'predictions.valid.tsv', 'predictions.test.tsv'
+
+_WORD = '[A-Za-z0-9_-]+'
+_NAME = re.compile(rf'({_WORD})\.({_WORD})\.({_WORD})\.seed(0|[1-9][0-9]*)')
+_INTEGER = re.compile(r'[+-]?[0-9]{1,18}')
+_NUMBER = re.compile(r'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?')
+
+
+class RunName(NamedTuple):
+    """What a run folder's name says."""
+
+    task: str
+    model: str
+    method: str
+    seed: int
+
+    def __str__(self):
+        return run_name(*self)
+
+
+class Run(NamedTuple):
+    """A finished run."""
+
+    name: RunName
+    folder: Path
+
+
+class Predictions(NamedTuple):
+    """A split with its scores: labels (n,) int64, scores (n,) or (n, C) float64, n text pairs."""
+
+    labels: np.ndarray
+    scores: np.ndarray
+    texts: list[tuple[str, str]]
+
+
+def run_name(task, model, method, seed):
+    """The folder's name, such as 'BQ.bert.cosent.seed42'.
+
+    Raises:
+        UserError: a part is not letters, digits, `_` and `-`, or the seed is negative.
+    """
+    name = f'{task}.{model}.{method}.seed{seed}'
+    if not _NAME.fullmatch(name):
+        raise UserError(
+            f'{name!r} is no name for a run: task, model and method are letters, digits, _ and -, '
+            'the seed is an integer from 0 on'
+        )
+    return name
+
+
+def parse_run_name(name):
+    """The `RunName` of a folder called `name`, or None if it is not a run's."""
+    match = _NAME.fullmatch(name)
+    return match and RunName(*match.groups()[:3], int(match[4]))
+
+
+def list_runs(runs_dir):
+    """All runs in a folder, in the order of their names.
+
+    A run of the training scripts has config.json and is finished once metrics.json is there. A
+    folder named like a run, without config.json but with both prediction files, is another
+    program's and complete. Folders with other names, or with none of these files, are ignored.
+
+    Args:
+        runs_dir: path of the folder; it need not exist.
+
+    Returns:
+        (list of `Run`, list of the unfinished runs' folders).
+
+    Raises:
+        UserError: `runs_dir` cannot be listed.
+    """
+    runs_dir = Path(runs_dir)
+    finished, unfinished = [], []
+    try:
+        folders = sorted(runs_dir.iterdir()) if runs_dir.exists() else []
+    except OSError as error:
+        raise UserError(f'{runs_dir}: cannot be listed: {error.strerror}') from error
+    for folder in folders:
+        name = parse_run_name(folder.name)
+        if name is None or not folder.is_dir():
+            continue
+        has_predictions = [(folder / file).exists() for file in (VALID_FILE, TEST_FILE)]
+        ours = (folder / 'config.json').exists()
+        if (folder / 'metrics.json').exists() if ours else all(has_predictions):
+            finished.append(Run(name, folder))
+        elif ours or any(has_predictions):
+            unfinished.append(folder)
+    return finished, unfinished
+
+
+def write_atomic(path, writer):
+    """Creates or replaces a file so that it is there whole or not at all.
+
+    Args:
+        path: the file; its folder is made if need be.
+        writer: called with the path of a temporary file in the same folder, with the same suffix,
+            which it must write.
+
+    Raises:
+        UserError: the file system refuses (disk full, read-only folder, …), or the text is no
+            valid Unicode.
+    """
+    path = Path(path)
+    temporary = path.with_name(f'.{path.name}.tmp{os.getpid()}{path.suffix}')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writer(temporary)
+        with temporary.open('r+b') as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise UserError(f'{path}: cannot be written: {reason}') from error
+    finally:
+        with suppress(OSError):  # gone when all went well
+            temporary.unlink()
+
+
+def write_text(path, text):
+    """Writes `text` as UTF-8, line ends unchanged; see `write_atomic`."""
+    write_atomic(path, lambda temporary: temporary.write_bytes(text.encode()))
+
+
+def write_json(path, value):
+    """Writes JSON for people to read; numpy numbers and arrays become plain ones.
+
+    Raises:
+        ValueError: a number is NaN or infinite, which JSON does not have.
+        UserError: see `write_atomic`.
+    """
+    write_text(path, to_json(value))
+
+
+def to_json(value):
+    """The text `write_json` writes."""
+    plain = {'ensure_ascii': False, 'allow_nan': False, 'default': lambda array: array.tolist()}
+    return json.dumps(value, indent=2, **plain) + '\n'
+
+
+def write_predictions(path, labels, scores, pairs):
+    r"""Writes one split of a run: a header, then label, score(s), text1, text2, tab-separated.
+
+    Scores are written with all their digits, so that reading gives back the very same float64.
+
+    Args:
+        path: the file, `predictions.valid.tsv` or `predictions.test.tsv` in the run's folder.
+        labels: (n,) integers.
+        scores: (n,) similarities, or (n, C) probabilities of C > 1 classes; finite.
+        pairs: n rows that start with text1, text2; no text holds \t, \n or \r.
+
+    Raises:
+        UserError: shapes do not fit, a score is not finite, a text holds a separator, or see
+            `write_atomic`.
+    """
+    path, labels, scores = Path(path), np.asarray(labels), np.asarray(scores, np.float64)
+    texts = [(pair[0], pair[1]) for pair in pairs]
+    _check_writable(path, labels, scores, texts)
+    table = scores.reshape(len(texts), -1)  # (n, 1) or (n, C)
+    lines = ['\t'.join(_header(table.shape[1]))]
+    for label, row, text in zip(labels.tolist(), table.tolist(), texts, strict=True):
+        lines.append('\t'.join([str(label), *map(repr, row), *text]))
+    write_text(path, '\n'.join(lines) + '\n')
+
+
+def read_predictions(path):
+    """Reads what `write_predictions` (or any other program) wrote.
+
+    Args:
+        path: a UTF-8 file of tab-separated lines that end in a line feed; the first one is the
+            header `label score text1 text2`, or `label score_0 … score_C-1 text1 text2`.
+
+    Returns:
+        `Predictions`, in file order.
+
+    Raises:
+        UserError: with path and line, whatever is wrong: nothing is skipped or mended.
+    """
+    path = Path(path)
+    header, *lines = _read_lines(path)
+    names = header.split('\t')
+    scores = len(names) - 3
+    if scores < 1 or names != _header(scores):
+        raise UserError(
+            f'{path}:1: the header is {header[:80]!r}, expected label, score (or score_0, '
+            'score_1, …), text1, text2, tab-separated'
+        )
+    if not lines:
+        raise UserError(f'{path}:2: there are no pairs, only a header')
+    rows = [line.split('\t') for line in lines]
+    for line, row in enumerate(rows, 2):
+        if len(row) != len(names):
+            raise UserError(f'{path}:{line}: {len(row)} fields, the header has {len(names)}')
+    columns = list(zip(*rows, strict=True))
+    labels = _numbers(path, columns[0], 'a label', _INTEGER, np.int64)
+    table = [_numbers(path, column, 'a score', _NUMBER, np.float64) for column in columns[1:-2]]
+    texts = list(zip(*columns[-2:], strict=True))
+    return Predictions(labels, table[0] if scores == 1 else np.stack(table, axis=1), texts)
+
+
+def _header(scores):
+    names = ['score'] if scores == 1 else [f'score_{i}' for i in range(scores)]
+    return ['label', *names, 'text1', 'text2']
+
+
+def _check_writable(path, labels, scores, texts):
+    problem = None
+    if labels.shape != scores.shape[:1] or len(texts) != len(labels) or not texts:
+        problem = f'labels {labels.shape}, scores {scores.shape} and {len(texts)} pairs do not fit'
+    elif scores.ndim != 1 and (scores.ndim != 2 or scores.shape[1] < 2):
+        problem = f'scores must be (n,) or (n, C) with C > 1, but are {scores.shape}'
+    elif not np.issubdtype(labels.dtype, np.integer):
+        problem = f'labels must be integers, but are {labels.dtype}'
+    elif not np.isfinite(scores).all():
+        problem = 'a score is NaN or infinite; did the training diverge?'
+    elif any(separator in part for text in texts for part in text for separator in '\t\n\r'):
+        problem = 'a text holds a tab or a line end'
+    if problem:
+        raise UserError(f'{path}: cannot be written: {problem}')
+
+
+def _read_lines(path):
+    """The lines of a file, without their line feeds, at least one."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f'{path}: cannot be read: {error.strerror}') from error
+    if not data:
+        raise UserError(f'{path}:1: the file is empty')
+    # Only \n ends a line: str.splitlines would also split at \x85 or \u2028 within a text.
+    last_line = data.count(b'\n') + 1
+    if not data.endswith(b'\n'):
+        raise UserError(f'{path}:{last_line}: the last line has no end; was the file cut short?')
+    if b'\r' in data:
+        line = data.count(b'\n', 0, data.index(b'\r')) + 1
+        raise UserError(f'{path}:{line}: a carriage return; lines must end in a line feed only')
+    try:
+        return data[:-1].decode('utf-8').split('\n')
+    except UnicodeDecodeError as error:
+        line = data.count(b'\n', 0, error.start) + 1
+        raise UserError(f'{path}:{line}: not UTF-8: {error.reason}') from error
+
+
+def _numbers(path, texts, what, pattern, dtype):
+    """A column of the file as (n,) numbers of `dtype`; int and float alone accept too much."""
+    for line, text in enumerate(texts, 2):
+        if not pattern.fullmatch(text):
+            raise UserError(f'{path}:{line}: {text[:40]!r} is not {what}')
+    values = np.fromiter(map(int if dtype is np.int64 else float, texts), dtype, len(texts))
+    if not np.isfinite(values).all():
+        line = int(np.argmin(np.isfinite(values))) + 2
+        raise UserError(f'{path}:{line}: {texts[line - 2][:40]!r} is not a finite score')
+    return values

@@ -1,0 +1,175 @@
+"""From scores to decisions: thresholds for two classes, class weights for several.
+
+`powell_threshold` and `powell_class_weights` are the searches of the article (kexue.fm,
+archives/8860), kept because the published numbers rest on them. Accuracy is a step function, so
+Powell's method can stall on a flat piece; `best_threshold` finds the true optimum with one sort.
+scipy is imported on first use.
+"""
+
+import numpy as np
+
+from cosent_tf.errors import UserError
+
+_LARGEST = np.finfo(np.float64).max
+
+
+def powell_threshold(y_true, y_score):
+    """The published search: maximise the accuracy of `score > tanh(t)`, by Powell from t = 1.
+
+    tanh keeps the threshold within (-1, 1), the range of a cosine or a probability. Unbounded
+    scores (the joint model with the CoSENT loss) are searched in that range too, as published;
+    `best_threshold` knows no such limit.
+
+    Args:
+        y_true: (n,) labels, 0 or 1.
+        y_score: (n,) finite scores, higher means more similar.
+
+    Returns:
+        (threshold, accuracy) as floats; `score > threshold` is positive.
+
+    Raises:
+        UserError: labels other than 0 and 1, NaN or infinite scores, wrong shapes, no example.
+    """
+    from scipy.optimize import minimize
+
+    labels, scores = _checked_binary(y_true, y_score)
+    positive = labels == 1
+
+    def loss(t):
+        return -np.mean(positive == (scores > np.tanh(t)))
+
+    result = minimize(loss, 1.0, method='Powell')
+    # scipy gives a 0-d or a 1-element array for x, depending on its version.
+    return float(np.tanh(np.asarray(result.x).item())), float(-result.fun)
+
+
+def best_threshold(y_true, y_score, metric='accuracy'):
+    """The exact optimum over all thresholds, in O(n log n).
+
+    Equal scores are never separated; "all positive" and "all negative" are tried too. Of several
+    best cuts the one in the widest gap between two scores is taken. The threshold is finite and
+    decides the same when scores and threshold are both rounded to float32, unless that rounding
+    makes the scores on its two sides equal.
+
+    Args:
+        y_true: (n,) labels, 0 or 1.
+        y_score: (n,) finite scores of any scale, higher means more similar.
+        metric: 'accuracy', or 'f1' of class 1 (0 where nothing is or should be positive).
+
+    Returns:
+        (threshold, value of the metric) as floats; `score > threshold` is positive.
+
+    Raises:
+        UserError: as for `powell_threshold`, or an unknown metric.
+    """
+    labels, scores = _checked_binary(y_true, y_score)
+    order = np.argsort(scores)
+    scores, labels = scores[order], labels[order]
+    n, positives = len(labels), int(labels.sum())
+
+    # Cut i calls the scores from position i on positive: 0 is all positive, n all negative.
+    positives_below = np.concatenate(([0], np.cumsum(labels)))  # (n + 1,)
+    cuts = np.arange(n + 1)
+    true_positives = positives - positives_below
+    if metric == 'accuracy':
+        values = (cuts - positives_below + true_positives) / n
+    elif metric == 'f1':
+        values = 2 * true_positives / np.maximum(n - cuts + positives, 1)
+    else:
+        raise UserError(f"unknown metric {metric!r}: use 'accuracy' or 'f1'")
+
+    allowed = np.concatenate(([True], scores[:-1] < scores[1:], [True]))
+    best = np.flatnonzero(allowed & (values == values[allowed].max()))
+    # Halved first: the gap of two huge scores would overflow. The two ends count as no gap.
+    gaps = np.diff(scores / 2, prepend=scores[0] / 2, append=scores[-1] / 2)
+    cut = best[np.argmax(gaps[best])]
+    return _threshold_at(scores, cut), float(values[cut])
+
+
+def powell_class_weights(y_true, y_prob):
+    """The published search for several classes: weights that maximise `argmax(prob * weights)`.
+
+    weights = (tanh(t) + 1) / 2, by Powell from t = 0. The article's code starts from a 2-D array,
+    which scipy no longer takes; apart from that the search is the same. Where it finds nothing
+    better than plain argmax on these data, the weights returned are all equal.
+
+    Args:
+        y_true: (n,) integer labels 0 .. C-1.
+        y_prob: (n, C) class probabilities, C >= 2.
+
+    Returns:
+        (weights (C,) float64, accuracy as float).
+
+    Raises:
+        UserError: wrong shapes, no example, labels outside 0 .. C-1, negative or NaN probabilities.
+    """
+    from scipy.optimize import minimize
+
+    labels, probs = _checked_classes(y_true, y_prob)
+
+    def weights(t):
+        return (np.tanh(t) + 1) / 2
+
+    def loss(t):
+        return -np.mean(labels == np.argmax(probs * weights(t), axis=1))
+
+    start = np.zeros(probs.shape[1])
+    options = {'xtol': 1e-10, 'ftol': 1e-10, 'maxiter': 100000}
+    result = minimize(loss, start, method='Powell', options=options)
+    best = result.x if result.fun < loss(start) else start
+    return weights(best), float(-loss(best))
+
+
+def _threshold_at(scores, cut):
+    """A finite float below sorted scores[cut] and not below scores[cut - 1]."""
+    with np.errstate(over='ignore'):  # beyond float32 is infinite there, which compares rightly
+        if cut == len(scores):
+            return float(scores[-1])
+        if cut == 0:
+            below = np.nextafter(np.float32(scores[0]), np.float32(-np.inf))
+            return float(below if np.isfinite(below) else np.nextafter(scores[0], -np.inf))
+        low, high = scores[cut - 1], scores[cut]
+        middle = low / 2 + high / 2
+        survives = low <= middle < high and np.float32(middle) < np.float32(high)
+        return float(middle if survives else low)
+
+
+def _checked_binary(y_true, y_score):
+    """Labels (n,) int64 of 0 and 1, scores (n,) float64, or UserError."""
+    labels, scores = np.asarray(y_true), np.asarray(y_score, np.float64)
+    if labels.ndim != 1 or labels.shape != scores.shape or not len(labels):
+        raise UserError(
+            'labels and scores must be (n,) and (n,) with n >= 1, '
+            f'but are {labels.shape} and {scores.shape}'
+        )
+    strange = labels[(labels != 0) & (labels != 1)]
+    if len(strange):
+        raise UserError(f'labels must be 0 or 1 for a threshold, but one is {strange[0]}')
+    _check_finite(scores, 'scores')
+    return labels.astype(np.int64), scores
+
+
+def _checked_classes(y_true, y_prob):
+    """Labels (n,) int64 of 0 .. C-1, probabilities (n, C) float64, or UserError."""
+    labels, probs = np.asarray(y_true), np.asarray(y_prob, np.float64)
+    if labels.ndim != 1 or probs.ndim != 2 or len(labels) != len(probs) or not len(labels):
+        raise UserError(
+            'labels and probabilities must be (n,) and (n, C) with n >= 1, '
+            f'but are {labels.shape} and {probs.shape}'
+        )
+    classes = probs.shape[1]
+    strange = labels[~np.isin(labels, np.arange(classes))]
+    if classes < 2 or len(strange):
+        found = f'one is {strange[0]}' if len(strange) else 'there is one class only'
+        raise UserError(f'{classes} probabilities need labels 0 .. {classes - 1}, but {found}')
+    _check_finite(probs, 'probabilities')
+    if probs.min() < 0:
+        raise UserError('probabilities must not be negative: apply softmax to logits first')
+    return labels.astype(np.int64), probs
+
+
+def _check_finite(values, name):
+    # The largest float itself is refused as well: no finite threshold lies beyond it.
+    strange = np.flatnonzero(~(np.abs(values) < _LARGEST).reshape(len(values), -1).all(axis=1))
+    if len(strange):
+        raise UserError(f'{name} must be finite: example {strange[0]} has {values[strange[0]]}')

@@ -1,0 +1,1 @@
+"""What the tests compare with: a NumPy BERT from the papers' equations, and random checkpoints."""

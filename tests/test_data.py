@@ -1,0 +1,147 @@
+"""Reading pairs, tokenizing and batching: what the models are fed, on examples worked by hand."""
+
+import numpy as np
+import pytest
+
+from cosent_tf.data import (
+    Batches,
+    Encoded,
+    TokenRows,
+    class_count,
+    encode_joint,
+    encode_sentences,
+    read_pairs,
+    read_split,
+    read_task,
+)
+from cosent_tf.errors import UserError
+from cosent_tf.pretrained import load_tokenizer
+from tests.conftest import write_lines
+from tests.reference.checkpoints import tiny_vocab
+
+
+@pytest.fixture(scope='module')
+def tokenizer(bert_dir):
+    return load_tokenizer(bert_dir)
+
+
+def ids(*tokens):
+    return [tiny_vocab().index(token) for token in tokens]
+
+
+def rows(encoded):
+    return [
+        encoded.rows.padded(np.array([number]))[0].tolist() for number in range(len(encoded.rows))
+    ]
+
+
+def test_lines_are_stripped_and_split_on_tabs(tmp_path):
+    """Guards the file format of the original: outer white space goes, inner white space stays."""
+    path = tmp_path / 'a.data'
+    write_lines(path, ['  我 在\t他 去\t1 ', '是\t\t0'])
+    assert read_pairs(path) == ([('我 在', '他 去', 1), ('是', '', 0)], 0)
+
+
+def test_lines_without_three_fields_are_skipped_and_counted(tmp_path):
+    """Guards against silent loss of pairs: the original drops such lines without a word."""
+    path = tmp_path / 'a.data'
+    write_lines(path, ['我\t你\t1', '我\t你', '', 'a\tb\tc\t1', '他\t她\t0'])
+    assert read_pairs(path) == ([('我', '你', 1), ('他', '她', 0)], 3)
+
+
+def test_only_real_line_ends_separate_lines(tmp_path):
+    """Guards the pair count: U+2028 and U+0085 are characters of a text, \\r\\n is a line end."""
+    path = tmp_path / 'a.data'
+    path.write_bytes('我\u2028在\t你\x85去\t1\r\n他\t她\t0\r\n'.encode())
+    assert read_pairs(path) == ([('我\u2028在', '你\x85去', 1), ('他', '她', 0)], 0)
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'', 'no line of the form'),
+        ('我\t你\t1\n他\t她\t1.5\n'.encode(), r':2: the label must be an integer'),
+        ('我\t你\t1\n'.encode() + b'\xff\xfe\t\t0\n', r':2: not UTF-8'),
+        ('我\t你\t1\n他\t她\t1\n'.encode(), 'every label is 1'),
+        ('我\t你\t1\n他\t她\t0\n他她\t0\n'.encode(), '1 of 3 lines'),
+    ],
+)
+def test_a_broken_file_is_named_with_its_line(tmp_path, content, message):
+    path = tmp_path / 'a.data'
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=message) as error:
+        read_split(path)
+    assert str(path) in str(error.value)
+
+
+def test_one_percent_of_skipped_lines_is_tolerated(tmp_path):
+    """Guards real files, which have a few broken lines."""
+    path = tmp_path / 'a.data'
+    write_lines(path, ['我\t你\t1', '我\t你\t0'] * 50 + ['broken'])
+    assert read_split(path).skipped == 1
+
+
+def test_a_label_beyond_the_training_classes_is_named(data_dir, tmp_path):
+    """Guards the softmax: TensorFlow gives NaN or a crash far from the cause."""
+    splits = read_task(data_dir, 'TOY')
+    path = tmp_path / 'a.data'
+    write_lines(path, ['我\t你\t0', '我\t你\t2'])
+    with pytest.raises(UserError, match=r'a\.data:2: label 2'):
+        class_count({**splits, 'test': read_split(path)})
+
+
+def test_sentences_are_lower_cased_and_truncated_before_the_last_token(tokenizer):
+    """Guards "[CLS] a [SEP]" with at most maxlen tokens, [SEP] kept."""
+    encoded = encode_sentences(tokenizer, [('我Playing', '我你他她它们', 1)], maxlen=5)
+    assert rows(encoded) == [
+        ids('[CLS]', '我', 'play', '##ing', '[SEP]'),
+        ids('[CLS]', '我', '你', '他', '[SEP]'),
+    ]
+
+
+def test_joint_input_loses_tokens_of_the_longer_sentence(tokenizer):
+    """Guards "[CLS] a [SEP] b [SEP]" and its truncation: never only the second sentence."""
+    pairs = [('我你他她它们', '是不', 1), ('我', '是不', 0)]
+    encoded = encode_joint(tokenizer, pairs, maxlen=8)
+    assert rows(encoded) == [
+        ids('[CLS]', '我', '你', '他', '[SEP]', '是', '不', '[SEP]'),
+        ids('[CLS]', '我', '[SEP]', '是', '不', '[SEP]'),
+    ]
+
+
+def test_equal_sentences_share_one_row(tokenizer):
+    """Guards the speed of scoring (each sentence once) and the way back to the pairs."""
+    encoded = encode_sentences(tokenizer, [('我', '你', 1), ('你', '他', 0)], maxlen=8)
+    assert len(encoded.rows) == 3
+    assert encoded.index.tolist() == [[0, 1], [1, 2]]
+
+
+def test_siamese_batches_are_interleaved_with_repeated_labels():
+    """Guards a0 b0 a1 b1 …: the losses take rows 2i and 2i + 1 for a pair."""
+    encoded = Encoded(TokenRows([[1], [2, 2], [3, 3, 3], [4]]), np.array([[0, 1], [2, 3]]))
+    token_ids, labels = Batches(encoded, np.array([7, 8]), 2, seed=0).batch(np.array([1, 0]))
+    assert token_ids.tolist() == [[3, 3, 3], [4, 0, 0], [1, 0, 0], [2, 2, 0]]
+    assert labels.tolist() == [[8], [8], [7], [7]]
+
+
+def test_joint_batches_have_a_row_a_pair_padded_to_their_own_longest():
+    """Guards against padding to the longest row of the whole file."""
+    encoded = Encoded(TokenRows([[1], [2, 2], [3, 3, 3]]), np.array([0, 1, 2]))
+    token_ids, labels = Batches(encoded, np.array([5, 6, 7]), 2, seed=0).batch(np.array([0, 1]))
+    assert token_ids.tolist() == [[1, 0], [2, 2]]
+    assert labels.tolist() == [[5], [6]]
+
+
+def test_order_is_one_numpy_permutation_an_epoch_with_the_last_partial_batch():
+    """Guards comparability with the original: the order of DataGenerator after np.random.seed."""
+    n, seed = 10, 3
+    encoded = Encoded(TokenRows([[number] for number in range(n)]), np.arange(n))
+    batches = Batches(encoded, np.zeros(n, int), 4, seed)
+    stream = batches.epochs()
+    seen = [[next(stream)[0] for _ in range(len(batches))] for _ in range(2)]
+    np.random.seed(seed)
+    for epoch in seen:
+        assert [len(batch) for batch in epoch] == [4, 4, 2]
+        assert np.concatenate(epoch)[:, 0].tolist() == np.random.permutation(n).tolist()
+    resumed = next(batches.epochs(first=1))[0]
+    assert resumed.tolist() == seen[1][0].tolist()
