@@ -1,8 +1,16 @@
-"""The one exception that is meant for a person: wrong usage or wrong input."""
+"""The exceptions that are meant for a person."""
 
 
 class UserError(Exception):
-    """What was wrong, where, and what to do about it, in one line.
+    """Wrong usage or wrong input: what was wrong, where, and what to do about it, in one line.
 
-    Every script prints the message on stderr and ends with exit code 2, without a traceback.
+    Every script prints the message on stderr and ends with `exit_code`, without a traceback.
     """
+
+    exit_code = 2
+
+
+class RunError(UserError):
+    """A run that cannot go on although usage and input are right: disk full, NaN loss, Ctrl-C."""
+
+    exit_code = 1

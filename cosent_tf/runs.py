@@ -15,6 +15,9 @@ import numpy as np
 from cosent_tf.errors import UserError
 
 METHODS = ('cosent', 'sbert', 'interact', 'interact_cosent')
+CONFIG_FILE, METRICS_FILE = 'config.json', 'metrics.json'
+HISTORY_FILE, LOSSES_FILE = 'history.csv', 'losses.csv'
+WEIGHTS_FILE, STATE_FILE = 'best.weights.h5', 'state.h5'
 VALID_FILE, TEST_FILE = 'predictions.valid.tsv', 'predictions.test.tsv'
 
 _WORD = '[A-Za-z0-9_-]+'
@@ -98,8 +101,8 @@ def list_runs(runs_dir):
         if name is None or not folder.is_dir():
             continue
         has_predictions = [(folder / file).exists() for file in (VALID_FILE, TEST_FILE)]
-        ours = (folder / 'config.json').exists()
-        if (folder / 'metrics.json').exists() if ours else all(has_predictions):
+        ours = (folder / CONFIG_FILE).exists()
+        if (folder / METRICS_FILE).exists() if ours else all(has_predictions):
             finished.append(Run(name, folder))
         elif ours or any(has_predictions):
             unfinished.append(folder)

@@ -1,0 +1,169 @@
+"""The command line that the training scripts share, and how a script ends.
+
+TensorFlow-free, so that a wrong argument is told at once.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from cosent_tf.data import SPLITS, TASKS, split_path
+from cosent_tf.errors import UserError
+from cosent_tf.runs import run_name
+
+# model: (environment variable, default folder, where it is published)
+MODELS = {
+    'bert': (
+        'COSENT_BERT_DIR',
+        'pretrained/chinese_L-12_H-768_A-12',
+        'https://github.com/google-research/bert',
+    ),
+    'roberta': (
+        'COSENT_ROBERTA_DIR',
+        'pretrained/chinese_roberta_wwm_ext_L-12_H-768_A-12',
+        'https://github.com/ymcui/Chinese-BERT-wwm',
+    ),
+}
+DATA_DIR = 'data/senteval_cn'
+DATA_SOURCE = 'https://github.com/bojone/CoSENT'
+DEMO_DATA_DIR, DEMO_BERT_DIR = 'data/demo', 'pretrained/demo'
+
+
+def training_parser(doc: str) -> argparse.ArgumentParser:
+    """Return a parser of the flags that every training script has.
+
+    Args:
+        doc: the script's docstring, shown above the flags.
+    """
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    add = parser.add_argument
+    add('--task', required=True, help='ATEC, BQ, LCQMC, PAWSX, STS-B, DEMO, or a name in data_dir')
+    add('--model', default='bert', help='bert (default), roberta, or a name for --bert_dir')
+    add('--bert_dir', help="the pretrained encoder's folder")
+    add('--data_dir', help=f'the folder of the tasks (default: {DATA_DIR})')
+    add('--runs_dir', default='runs', help='where the run folder is made (default: runs)')
+    add('--epochs', type=positive(int), help='default: 5, as published')
+    add('--batch_size', type=positive(int), help='pairs a step (default: as published)')
+    add('--lr', type=positive(float), help='learning rate (default: 2e-5, as published)')
+    add('--maxlen', type=positive(int), help='tokens an input (default: as published)')
+    add('--dropout_rate', type=share, default=0.1, help='hidden and attention (default: 0.1)')
+    add('--seed', type=seed, default=42, help='of initialisation, order and dropout (default: 42)')
+    add('--precision', choices=('fp32', 'bf16', 'fp16'), default='fp32', help='default: fp32')
+    add('--keep_padding', action='store_true', help='encode padding too: slower, same result')
+    add('--resume', action='store_true', help='go on with an interrupted run')
+    add('--overwrite', action='store_true', help='start anew, even over a finished run')
+    return parser
+
+
+def positive(number: type) -> Callable[[str], float]:
+    """Return an argparse type for numbers above 0."""
+
+    def parse(text: str):
+        value = number(text)
+        if not 0 < value < float('inf'):
+            raise ValueError
+        return value
+
+    parse.__name__ = f'positive {number.__name__}'
+    return parse
+
+
+def share(text: str) -> float:
+    """Parse a number in [0, 1)."""
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f'must be in [0, 1), not {text}')
+    return value
+
+
+def seed(text: str) -> int:
+    """Parse a seed of numpy's generator."""
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(f'must be in [0, 2**32), not {text}')
+    return value
+
+
+def resolve(args: argparse.Namespace, method: str, batch_size: int, sentences: int):
+    """Fill in what was left to its default, and check that the files are there.
+
+    Args:
+        args: what `training_parser` parsed.
+        method: the method's name in the run folder.
+        batch_size: the published number of pairs a step.
+        sentences: how many sentences one input of the encoder holds, 1 or 2.
+
+    Returns:
+        args, complete, with `method`.
+
+    Raises:
+        UserError: flags that exclude each other, or missing files.
+    """
+    if args.resume and args.overwrite:
+        raise UserError('--resume and --overwrite exclude each other')
+    args.method = method
+    run_name(args.task, args.model, method, args.seed)  # refuses names that no folder can have
+    task = TASKS.get(args.task, TASKS['BQ'])
+    args.maxlen = args.maxlen or task.maxlen * sentences
+    args.epochs = args.epochs or task.epochs
+    args.lr = args.lr or task.lr
+    args.batch_size = args.batch_size or batch_size
+    if args.maxlen < 1 + 2 * sentences:
+        raise UserError(f'--maxlen {args.maxlen} leaves no room for a token of each sentence')
+    args.data_dir, args.bert_dir = _data_dir(args), _bert_dir(args)
+    return args
+
+
+def _data_dir(args: argparse.Namespace) -> str:
+    if args.task == 'DEMO' and not args.data_dir:
+        from cosent_tf.demo import make_demo_data
+
+        make_demo_data(DEMO_DATA_DIR)
+        return DEMO_DATA_DIR
+    folder = args.data_dir or os.environ.get('COSENT_DATA_DIR', DATA_DIR)
+    for split in SPLITS:
+        path = split_path(folder, args.task, split)
+        if not path.is_file():
+            known = '' if args.task in TASKS else f' (known tasks: {", ".join(TASKS)})'
+            raise UserError(
+                f'{path.absolute()} not found: task {args.task!r}{known} needs its '
+                f'train, valid and test files there, as in the senteval_cn folder linked from '
+                f'{DATA_SOURCE}; without any download: {_demo_command()}'
+            )
+    return folder
+
+
+def _bert_dir(args: argparse.Namespace) -> str:
+    if args.task == 'DEMO' and not args.bert_dir:
+        from cosent_tf.demo import make_demo_bert
+
+        make_demo_bert(DEMO_BERT_DIR)
+        return DEMO_BERT_DIR
+    variable, default, source = MODELS.get(
+        args.model, ('', f'pretrained/{args.model}', 'https://github.com/google-research/bert')
+    )
+    folder = args.bert_dir or os.environ.get(variable, default)
+    if not Path(folder).is_dir():
+        raise UserError(
+            f'{Path(folder).absolute()} not found: model {args.model!r} needs bert_config.json, '
+            f'vocab.txt and bert_model.ckpt.* there, published at {source}; '
+            f'without any download: {_demo_command()}'
+        )
+    return folder
+
+
+def _demo_command() -> str:
+    return f'python {Path(sys.argv[0]).name} --task DEMO'
+
+
+def exit_on_error(main: Callable[[], None]) -> None:
+    """Run a script: a UserError becomes one line on stderr and its exit code."""
+    try:
+        main()
+    except UserError as error:
+        print(f'{Path(sys.argv[0]).name}: error: {error}', file=sys.stderr)
+        sys.exit(error.exit_code)

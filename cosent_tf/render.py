@@ -1,0 +1,121 @@
+"""How the report looks: sections as text of 100 columns or as markdown, results as JSON."""
+
+import io
+
+from cosent_tf.compare import accuracy_interval, compare_methods
+from cosent_tf.overlap import BINS, split_by_overlap
+from cosent_tf.runs import to_json
+from cosent_tf.tables import build_table
+
+WIDTH = 100
+
+
+def as_text(sections):
+    """Sections for a terminal: aligned, also with characters of double width."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, legacy_windows=False)
+    for section in sections:
+        console.print(Text(f'{section.title}\n'))
+        console.print(_rich_table(section))
+        console.print()
+        for note in section.notes:
+            console.print(Text(note))
+        console.print('\n' * bool(section.notes), end='')
+    lines = console.file.getvalue().split('\n')
+    return '\n'.join(line.rstrip() for line in lines).rstrip('\n') + '\n'
+
+
+def _rich_table(section):
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    tall = any('\n' in cell for row in section.rows for cell in row)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), leading=int(tall))
+    for i, column in enumerate(section.columns):
+        justify = 'left' if i < section.text_columns else 'right'
+        table.add_column(Text(column), justify=justify, overflow='fold')
+    for row in section.rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def as_markdown(sections):
+    """Sections as markdown headings, tables and lists; lines within a cell become <br>."""
+    blocks = []
+    for section in sections:
+        rule = ['---' if i < section.text_columns else '---:' for i in range(len(section.columns))]
+        lines = [section.columns, rule, *section.rows]
+        table = '\n'.join(f'| {" | ".join(map(_escape, cells))} |' for cells in lines)
+        notes = '\n'.join(f'- {_escape(note)}' for note in section.notes)
+        blocks.append(f'### {section.title}\n\n{table}\n\n{notes}\n')
+    return '\n'.join(blocks)
+
+
+def _escape(text):
+    return text.strip().replace('*', r'\*').replace('|', r'\|').replace('\n', '<br>')
+
+
+def as_json(results, metric, search, overlap, unfinished):
+    """Every number in full. Measures are fractions of 1; null is what there is none of."""
+    table = build_table(results, metric)
+    return to_json(
+        {
+            'metric': metric,
+            'search': search,
+            'table': [
+                {'model': model, 'method': method, 'column': column}
+                | cell._asdict()
+                | {'difference': cell.difference}
+                for ((model, method), column), cell in table.cells.items()
+            ],
+            'baseline': [
+                {'column': column, 'mean': cell.mean, 'published': cell.published}
+                for column, cell in table.baseline.items()
+            ],
+            'runs': [_run(result) for result in results],
+            'comparisons': [
+                comparison._asdict() | comparison.difference._asdict()
+                for comparison in compare_methods(results)
+            ],
+            'overlap': _overlap(results) if overlap else None,
+            'unfinished': [folder.name for folder in unfinished],
+        }
+    )
+
+
+def _run(result):
+    low_high = None if result.correct is None else accuracy_interval(result.correct)
+    return {
+        'run': str(result.name),
+        **result.name._asdict(),
+        'pairs': len(result.test.labels),
+        'measure': result.measure,
+        'valid': result.valid,
+        'test': result.value,
+        'threshold': result.threshold,
+        'weights': result.weights,
+        'accuracy': result.accuracy,
+        'accuracy_interval': low_high,
+        'f1': result.f1,
+        'optimum': result.optimum
+        and dict(zip(('threshold', 'valid'), result.optimum, strict=True)),
+    }
+
+
+def _overlap(results):
+    return [
+        {
+            'task': overlap.task,
+            'bins': BINS,
+            'pairs': overlap.pairs,
+            'positive': overlap.positive,
+            'accuracy': [
+                {'model': model, 'method': method, 'by_bin': figures}
+                for (model, method), figures in overlap.accuracy.items()
+            ],
+        }
+        for overlap in split_by_overlap(results)
+    ]

@@ -1,0 +1,191 @@
+"""The report of eval_accuracy.py as sections: what is said, not how it looks (see render.py)."""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+from cosent_tf.compare import RESAMPLES, accuracy_interval, compare_methods
+from cosent_tf.evaluation import STALL
+from cosent_tf.overlap import BINS, split_by_overlap
+from cosent_tf.published import INTERACT_REPEATED, MAJORITY, PUBLISHED, TASKS
+from cosent_tf.tables import MEASURES, build_table, method_label
+
+_COLUMNS_A_TABLE = 6  # as many as 100 characters hold beside the row's name
+_SEARCHES = {'powell': "Powell's search, as published", 'exact': 'exact search'}
+
+
+class Section(NamedTuple):
+    """A table with its title above and its notes below; cells may have several lines."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    notes: list[str]
+    text_columns: int = 1  # how many on the left are words, the others are numbers
+
+
+def published_section(runs_dir):
+    """What is shown where there are no finished runs: the articles' table and how to make one."""
+    columns = (*TASKS, 'Avg')
+    figures = {method_label(*row): row_figures for row, row_figures in PUBLISHED.items()}
+    figures['Majority class'] = MAJORITY
+    rows = [[name, *(f'{row[column]:.2f}' for column in columns)] for name, row in figures.items()]
+    notes = [
+        'Published in kexue.fm/archives/8860; Interact (CoSENT loss) in archives/9341.',
+        *_repeated_notes(INTERACT_REPEATED),
+        f'There are no finished runs in {runs_dir}. To make one without any download:',
+        '    python train_cosent.py --task DEMO',
+        'With the senteval_cn files and a BERT checkpoint:',
+        '    python train_cosent.py --task BQ',
+        'Then start eval_accuracy.py again. Other rows: train_sbert.py, train_interact.py.',
+    ]
+    return Section('Published test accuracy (%)', ['', *columns], rows, notes)
+
+
+def build_sections(results, metric, search, overlap):
+    """All sections on a non-empty list of `evaluation.Result`; `overlap` adds the split by it."""
+    sections = _main_sections(results, metric, search)
+    stalled = [result for result in results if result.optimum]
+    if stalled:
+        sections.append(_stall_section(stalled))
+    sections.append(_runs_section(results))
+    comparisons = compare_methods(results)
+    if comparisons:
+        sections.append(_comparison_section(comparisons))
+    if overlap:
+        sections += _overlap_sections(results)
+    return sections
+
+
+def _main_sections(results, metric, search):
+    table = build_table(results, metric)
+    title = f'Test {MEASURES[metric]} (%), thresholds fitted on valid: {_SEARCHES[search]}'
+    baseline = 'Majority class' if metric == 'accuracy' else 'Same answer for all'
+    sections = []
+    for start in range(0, len(table.columns), _COLUMNS_A_TABLE):
+        columns = table.columns[start : start + _COLUMNS_A_TABLE]
+        rows = [
+            [method_label(*row), *(_cell(table.cells[row, column]) for column in columns)]
+            for row in table.rows
+        ]
+        rows.append([baseline, *(_cell(table.baseline[column], '–') for column in columns)])
+        sections.append(Section(title, ['', *columns], rows, []))
+    sections[-1].notes.extend(_legend(table, metric))
+    return sections
+
+
+def _legend(table, metric):
+    notes = ['First line: ours, mean ± standard deviation over seeds; * is the best of its column.']
+    if metric == 'accuracy':
+        notes.append(
+            'publ.: kexue.fm/archives/8860 (Interact with the CoSENT loss: archives/9341), one run '
+            'each; diff.: ours minus that, in points.'
+        )
+        repeated = [model for model, method in table.rows if method == 'interact']
+        notes += _repeated_notes(repeated)
+    return notes
+
+
+def _cell(cell, missing='not run'):
+    """The lines of a cell: ours, published, difference."""
+    lines = [missing if cell.mean is None else f'{100 * cell.mean:.2f}']
+    if cell.sd is not None:
+        lines[0] += f' ±{100 * cell.sd:.2f}'
+    if cell.best:
+        lines[0] += '*'
+    if cell.published is not None:
+        lines.append(f'publ. {100 * cell.published:.2f}')
+    if cell.difference is not None:
+        lines.append(f'diff. {100 * cell.difference:+.2f}')
+    return '\n'.join(lines)
+
+
+def _repeated_notes(models):
+    return [
+        f'{method_label(model, "interact")} was published again in kexue.fm/archives/9341: '
+        + ', '.join(f'{task} {figure:.2f}' for task, figure in INTERACT_REPEATED[model].items())
+        + '.'
+        for model in models
+        if model in INTERACT_REPEATED
+    ]
+
+
+def _stall_section(stalled):
+    rows = [
+        [
+            str(result.name),
+            *(f'{100 * result.valid:.2f}', f'{result.threshold:.5f}'),
+            *(f'{100 * result.optimum[1]:.2f}', f'{result.optimum[0]:.5f}'),
+        ]
+        for result in stalled
+    ]
+    columns = ['Run', "Powell's", 'threshold', 'exact', 'threshold']
+    notes = [f'All other runs: within {100 * STALL} points. To use the optimum: --search exact.']
+    title = "Where Powell's search missed the optimum: accuracy on valid (%)"
+    return Section(title, columns, rows, notes)
+
+
+def _runs_section(results):
+    rows = []
+    for result in results:
+        if result.correct is None:
+            rule, figures = 'none, graded', [f'Spearman {100 * result.value:.2f}', '']
+        else:
+            low, high = accuracy_interval(result.correct)
+            rule = 'class weights' if result.weights else f'score > {result.threshold:.5f}'
+            interval = f'[{100 * low:.2f}, {100 * high:.2f}]'
+            figures = [f'{100 * result.accuracy:.2f} {interval}', f'{100 * result.f1:.2f}']
+        valid = f'{100 * result.valid:.2f}'
+        rows.append([str(result.name), str(len(result.test.labels)), rule, valid, *figures])
+    notes = ["[…]: Wilson's 95 % interval. F1 is that of class 1, or macro-F1 of several classes."]
+    columns = ['Run', 'Pairs', 'Decision', 'Valid', 'Test accuracy', 'F1']
+    return Section('Every run (%)', columns, rows, notes)
+
+
+def _comparison_section(comparisons):
+    rows = []
+    for task, model, methods, seeds, figures in comparisons:
+        names = [method_label(model, method) for method in methods]
+        interval = f'[{100 * figures.low:+.2f}, {100 * figures.high:+.2f}]'
+        p_value = f'{figures.p_value:.4f}' if figures.p_value >= 0.0001 else '< 0.0001'
+        rows.append(
+            [
+                task,
+                ' − '.join(names),
+                ' − '.join(map(str, seeds)),
+                f'{100 * figures.difference:+.2f} {interval}',
+                f'{figures.only_first} : {figures.only_second}',
+                p_value + ' *' * (figures.p_value < 0.05),
+            ]
+        )
+    notes = [
+        f'One run a method, the lowest common seed. […]: 95 % interval, {RESAMPLES:,} paired '
+        "bootstrap resamples of the test pairs. p: McNemar's exact test; * below 0.05.",
+        'Only one right: pairs that only the first : only the second gets right.',
+        'This is the noise of the test split; the ± above is that of training. One comparison in '
+        '20 without any difference falls below 0.05.',
+    ]
+    columns = ['Task', 'First − second', 'Seeds', 'Difference', 'Only one right', 'p']
+    title = 'Is the difference real? (points of test accuracy)'
+    return Section(title, columns, rows, notes, text_columns=2)
+
+
+def _overlap_sections(results):
+    columns = ['Overlap', *(f'{low} to {high}' for low, high in pairwise(BINS))]
+    sections = []
+    for overlap in split_by_overlap(results):
+        rows = [['Pairs', *map(str, overlap.pairs)]]
+        if overlap.positive is not None:
+            rows.append(['Label 1', *map(_percent, overlap.positive)])
+        for row, figures in overlap.accuracy.items():
+            rows.append([method_label(*row), *map(_percent, figures)])
+        title = f'{overlap.task}: test accuracy (%) by character overlap of the two sentences'
+        sections.append(Section(title, columns, rows, []))
+    notes = [
+        'Overlap: Dice coefficient of the two character multisets, 2 · shared / all, whatever '
+        'their order; a lower edge belongs to its bin. Accuracies are means over seeds.'
+    ]
+    return [section._replace(notes=notes * (section is sections[-1])) for section in sections]
+
+
+def _percent(share):
+    return '–' if share is None else f'{100 * share:.2f}'

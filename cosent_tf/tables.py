@@ -1,0 +1,134 @@
+"""The results table as data: encoder and method by task, ours beside the published figure."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from cosent_tf.evaluation import row_order
+from cosent_tf.metrics import f1, macro_f1
+from cosent_tf.published import MAJORITY, PUBLISHED, TASKS, published_accuracy
+
+MEASURES = {'accuracy': 'accuracy', 'f1': 'F1', 'macro_f1': 'macro-F1', 'spearman': 'Spearman'}
+
+
+class Cell(NamedTuple):
+    """One row's figure in one column; fractions of 1, None where there is none."""
+
+    mean: float | None = None
+    sd: float | None = None  # sample standard deviation, from two seeds on
+    seeds: tuple[int, ...] = ()
+    published: float | None = None
+    best: bool = False  # of its column, where there is more than one
+
+    @property
+    def difference(self):
+        """Ours minus the published figure."""
+        return None if None in (self.mean, self.published) else self.mean - self.published
+
+
+class Table(NamedTuple):
+    """`cells[(model, method), column]`, and the baseline of each column."""
+
+    rows: list[tuple[str, str]]
+    columns: list[str]
+    cells: dict[tuple[tuple[str, str], str], Cell]
+    baseline: dict[str, Cell]  # answering the same for every pair
+
+
+def method_label(model, method):
+    """The row's name as the article writes it, such as 'BERT+CoSENT' or 'Sentence-BERT'."""
+    encoder = {'bert': 'BERT', 'roberta': 'RoBERTa'}.get(model, model)
+    if method == 'sbert':
+        return f'Sentence-{encoder}'
+    names = {
+        'cosent': 'CoSENT',
+        'interact': 'Interact',
+        'interact_cosent': 'Interact (CoSENT loss)',
+    }
+    return f'{encoder}+{names.get(method, method)}'
+
+
+def build_table(results, metric):
+    """Arranges results; rows are the methods that were run, all published ones if none was.
+
+    Columns are the four published tasks, Avg, then other tasks by name. A task measured by
+    something else than `metric` says so in its column's name. Avg is there where all four tasks
+    are run: the mean of their means, its sd over the seeds that all four have.
+
+    Args:
+        results: list of `evaluation.Result`.
+        metric: 'accuracy' or 'f1'; published figures are accuracies.
+    """
+    values, examples = {}, {}  # {(row, column): {seed: value}}, {column: a result}
+    for result in sorted(results, key=lambda result: row_order(result.name)):
+        row, column = (result.name.model, result.name.method), _column(result, metric)
+        values.setdefault((row, column), {})[result.name.seed] = result.value
+        examples[column] = result
+    rows = list(dict.fromkeys(row for row, _ in values)) or list(PUBLISHED)
+    columns = [*TASKS, 'Avg', *sorted(examples.keys() - set(TASKS))]
+    cells = {}
+    for row in rows:
+        runs = [values.get((row, task), {}) for task in TASKS]
+        for column in columns:
+            cell = _average(runs) if column == 'Avg' else _cell(values.get((row, column), {}))
+            published = published_accuracy(column, *row) if metric == 'accuracy' else None
+            cells[row, column] = cell._replace(published=_fraction(published))
+    for column in columns:
+        means = {row: cells[row, column].mean for row in rows}
+        means = {row: mean for row, mean in means.items() if mean is not None}
+        for row in means if len(means) > 1 else ():
+            best = means[row] == max(means.values())
+            cells[row, column] = cells[row, column]._replace(best=best)
+    return Table(rows, columns, cells, _baseline(examples, columns, metric))
+
+
+def _column(result, metric):
+    suffix = '' if result.measure == metric else f' ({MEASURES[result.measure]})'
+    return result.name.task + suffix
+
+
+def _fraction(percent):
+    return None if percent is None else round(percent / 100, 4)
+
+
+def _cell(by_seed):
+    """A `Cell` of {seed: value}, empty if there is none."""
+    if not by_seed:
+        return Cell()
+    values = list(by_seed.values())
+    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return Cell(float(np.mean(values)), sd, tuple(sorted(by_seed)))
+
+
+def _average(tasks):
+    """The `Cell` of Avg from each task's {seed: value}."""
+    if not all(tasks):
+        return Cell()
+    common = set.intersection(*map(set, tasks))
+    by_seed = {seed: float(np.mean([task[seed] for task in tasks])) for seed in common}
+    mean = float(np.mean([_cell(task).mean for task in tasks]))
+    return _cell(by_seed)._replace(mean=mean)
+
+
+def _baseline(examples, columns, metric):
+    """What answering the same for every test pair gives, in each column that has a result."""
+    published = MAJORITY if metric == 'accuracy' else {}
+    baseline = {}
+    for column in columns:
+        mean = _constant_answer(examples[column]) if column in examples else None
+        baseline[column] = Cell(mean, published=_fraction(published.get(column)))
+    means = [baseline[task].mean for task in TASKS]
+    if None not in means:
+        baseline['Avg'] = baseline['Avg']._replace(mean=float(np.mean(means)))
+    return baseline
+
+
+def _constant_answer(result):
+    """The majority class, or class 1 for F1; None for correlations."""
+    labels = result.test.labels
+    classes, counts = np.unique(labels, return_counts=True)
+    if result.measure == 'f1':
+        return f1(labels, np.ones_like(labels))
+    if result.measure == 'macro_f1':
+        return macro_f1(labels, np.full_like(labels, classes[np.argmax(counts)]))
+    return counts.max() / len(labels) if result.measure == 'accuracy' else None

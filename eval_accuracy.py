@@ -1,0 +1,73 @@
+"""Test accuracy of every run, beside the published table. No model code: reads predictions only.
+
+    python eval_accuracy.py [--runs_dir runs] [--metric accuracy|f1] [--search powell|exact]
+                            [--format text|markdown|json] [--plot FILE.png] [--by overlap]
+
+A run is a folder `{runs_dir}/{task}.{model}.{method}.seed{n}` with predictions.valid.tsv and
+predictions.test.tsv: written by the training scripts, or by any program that makes these two files.
+For each run the decision threshold is fitted on valid and applied to test, as in the article.
+Besides: 95 % intervals, whether methods differ (McNemar's exact test, paired bootstrap), and with
+`--by overlap` the accuracy by how many characters the two sentences share.
+"""
+
+import argparse
+from pathlib import Path
+
+from cosent_tf import render
+from cosent_tf.cli import exit_on_error
+from cosent_tf.errors import UserError
+from cosent_tf.evaluation import evaluate
+from cosent_tf.plots import save_plot
+from cosent_tf.report import build_sections, published_section
+from cosent_tf.runs import list_runs
+
+
+def main():
+    args = parse_args()
+    runs, unfinished = list_runs(args.runs_dir)
+    if args.plot and not runs:
+        raise UserError(f'{args.runs_dir}: no finished runs, so there is nothing to plot')
+    results = evaluate(runs, args.metric, args.search)
+
+    options = (args.metric, args.search, args.by == 'overlap')
+    if args.format == 'json':
+        print(render.as_json(results, *options, unfinished), end='')
+    else:
+        sections = (
+            build_sections(results, *options) if results else [published_section(args.runs_dir)]
+        )
+        sections[-1].notes.extend(f'{folder.name}: unfinished, left out.' for folder in unfinished)
+        as_format = {'text': render.as_text, 'markdown': render.as_markdown}[args.format]
+        print(as_format(sections), end='')
+    if args.plot:
+        save_plot(args.plot, results, args.metric)
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add('--runs_dir', type=Path, default='runs', help='the folder of the runs (default: runs)')
+    add('--metric', choices=['accuracy', 'f1'], default='accuracy', help='default: accuracy')
+    add(
+        '--search',
+        choices=['powell', 'exact'],
+        help='of the threshold; default: powell as published, exact for --metric f1',
+    )
+    add('--format', choices=['text', 'markdown', 'json'], default='text', help='default: text')
+    add('--plot', type=Path, metavar='FILE.png', help='also draw accuracies and scores')
+    add('--by', choices=['overlap'], help='also split test accuracy by character overlap')
+    args = parser.parse_args()
+    if args.metric == 'f1' and args.search == 'powell':
+        parser.error('--search powell is published for accuracy only; use exact with --metric f1')
+    if args.plot and args.plot.suffix != '.png':
+        parser.error(f'--plot {args.plot}: the name must end in .png')
+    args.search = args.search or ('powell' if args.metric == 'accuracy' else 'exact')
+    return args
+
+
+if __name__ == '__main__':
+    exit_on_error(main)

@@ -1,0 +1,262 @@
+"""eval_accuracy.py as a user starts it, on prediction files made here: no model, no TensorFlow."""
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cosent_tf.overlap import character_overlap
+from cosent_tf.published import PUBLISHED, TASKS, published_accuracy
+from cosent_tf.runs import TEST_FILE, VALID_FILE, run_name, write_predictions
+
+SCRIPT = Path(__file__).parent.parent / 'eval_accuracy.py'
+PAIRS = [
+    ('今天天气好', '天气今天好'),
+    ('甲', '乙'),
+    ('买一张票', '买二张票'),
+    ('北京', '北京 '),
+] * 10
+LABELS = np.array([1, 0, 0, 1] * 10)
+
+
+@pytest.fixture
+def evaluate(monkeypatch, capsys):
+    """Runs the script in this process; returns (exit code, stdout, stderr)."""
+
+    def run(*args):
+        monkeypatch.setattr(sys, 'argv', [str(SCRIPT), *map(str, args)])
+        code = 0
+        try:
+            runpy.run_path(str(SCRIPT), run_name='__main__')
+        except SystemExit as end:
+            code = end.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def add_run(folder, name, wrong=0, labels=LABELS, pairs=PAIRS, valid=None):
+    """A run whose first `wrong` pairs are scored on the wrong side of 0.5, valid without fault."""
+    scores = np.where(labels > 0, 0.9, 0.1)
+    write_predictions(folder / name / VALID_FILE, labels, scores if valid is None else valid, pairs)
+    scores[:wrong] = 1 - scores[:wrong]
+    write_predictions(folder / name / TEST_FILE, labels, scores, pairs)
+
+
+def all_four_tasks(folder):
+    for task in TASKS:
+        add_run(folder, run_name(task, 'bert', 'cosent', 1), wrong=8)
+        add_run(folder, run_name(task, 'bert', 'cosent', 2), wrong=4)
+        add_run(folder, run_name(task, 'bert', 'interact', 2), wrong=1)
+    add_run(folder, run_name('MINE', 'mymodel', 'dot', 0), wrong=10)
+
+
+# BERT+CoSENT has 80 % and 90 % in every task: mean 85, standard deviation 5 · sqrt(2).
+MAIN_TABLE = """\
+Test accuracy (%), thresholds fitted on valid: Powell's search, as published
+
+                        ATEC            BQ        LCQMC         PAWSX           Avg     MINE
+─────────────────────────────────────────────────────────────────────────────────────────────
+BERT+CoSENT      85.00 ±7.07   85.00 ±7.07  85.00 ±7.07   85.00 ±7.07   85.00 ±7.07  not run
+                 publ. 85.81   publ. 83.24  publ. 86.67   publ. 76.30   publ. 83.00
+                 diff. -0.81   diff. +1.76  diff. -1.67   diff. +8.70   diff. +2.00
+
+BERT+Interact         97.50*        97.50*       97.50*        97.50*        97.50*  not run
+                 publ. 85.49   publ. 83.88  publ. 87.80   publ. 81.30   publ. 84.62
+                diff. +12.01  diff. +13.62  diff. +9.70  diff. +16.20  diff. +12.88
+
+mymodel+dot          not run       not run      not run       not run       not run    75.00
+
+Majority class         50.00         50.00        50.00         50.00         50.00    50.00
+                 publ. 81.95   publ. 50.00  publ. 50.00   publ. 55.30   publ. 59.31
+                diff. -31.95   diff. +0.00  diff. +0.00   diff. -5.30   diff. -9.31
+"""
+
+
+def test_table_of_all_four_tasks(evaluate, tmp_path):
+    """The main product: ours, published and difference in the right cell, best marked."""
+    all_four_tasks(tmp_path)
+    code, out, err = evaluate('--runs_dir', tmp_path, '--by', 'overlap')
+    assert (code, err) == (0, '')
+    assert 'BQ: test accuracy (%) by character overlap' in out
+    assert out[: out.index('\nFirst line')] == MAIN_TABLE
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_no_runs_prints_the_published_table_and_how_to_make_a_run(evaluate, tmp_path):
+    code, out, err = evaluate('--runs_dir', tmp_path / 'absent')
+    assert (code, err) == (0, '')
+    assert out.count('BERT+CoSENT') == 1 and '85.81' in out and 'Majority class' in out
+    assert 'python train_cosent.py --task DEMO' in out and '--task BQ' in out
+
+
+def test_start_is_quick_because_nothing_heavy_is_imported(tmp_path):
+    """A table of text files must not need TensorFlow, nor wait for libraries it does not use."""
+    code = (
+        'import runpy, sys; sys.argv = sys.argv[1:];'
+        "runpy.run_path(sys.argv[0], run_name='__main__');"
+        "heavy = {'tensorflow', 'tf_keras', 'matplotlib', 'sklearn', 'scipy.stats', 'statsmodels'};"
+        'sys.exit(str(heavy & sys.modules.keys()) if heavy & sys.modules.keys() else 0)'
+    )
+    command = [sys.executable, '-c', code, str(SCRIPT), '--runs_dir', str(tmp_path)]
+    done = subprocess.run(command, cwd=SCRIPT.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_markdown_table(evaluate, tmp_path):
+    add_run(tmp_path, 'MINE.bert.cosent.seed1', wrong=4)
+    add_run(tmp_path, 'MINE.bert.interact.seed1', wrong=2)
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--format', 'markdown')
+    lines = out.split('\n')
+    assert lines[2] == '|  | ATEC | BQ | LCQMC | PAWSX | Avg | MINE |'
+    assert lines[3] == '| --- | ---: | ---: | ---: | ---: | ---: | ---: |'
+    assert lines[4].startswith('| BERT+CoSENT | not run<br>publ. 85.81 |')
+    assert lines[4].endswith('| 90.00 |') and lines[5].endswith(r'| 95.00\* |')
+
+
+def test_json_has_every_number_in_full(evaluate, tmp_path):
+    all_four_tasks(tmp_path)
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--format', 'json', '--by', 'overlap')
+    report = json.loads(out)
+    cells = {(cell['model'], cell['method'], cell['column']): cell for cell in report['table']}
+    cell = cells['bert', 'cosent', 'BQ']
+    assert (cell['mean'], cell['seeds']) == (pytest.approx(0.85), [1, 2])
+    assert cell['sd'] == pytest.approx(0.05 * np.sqrt(2))
+    assert cell['difference'] == pytest.approx(0.85 - 0.8324)
+    assert cells['bert', 'cosent', 'Avg']['sd'] == pytest.approx(0.05 * np.sqrt(2))
+    assert cells['mymodel', 'dot', 'Avg']['mean'] is None
+    run = next(run for run in report['runs'] if run['run'] == 'BQ.bert.interact.seed2')
+    assert run['accuracy'] == 39 / 40 and run['valid'] == 1.0 and 0.1 <= run['threshold'] < 0.9
+    comparison = next(item for item in report['comparisons'] if item['task'] == 'BQ')
+    # The lowest common seed, 2: pairs 1, 2 and 3 only Interact gets right.
+    assert comparison['methods'] == ['cosent', 'interact'] and comparison['seeds'] == [2, 2]
+    assert (comparison['only_first'], comparison['only_second']) == (0, 3)
+    assert comparison['p_value'] == pytest.approx(0.25)
+    # Overlap 1, 0, 3/4, 1 in turn (white space aside): the pairs of label 1 are in the last bin.
+    overlap = next(item for item in report['overlap'] if item['task'] == 'BQ')
+    assert overlap['pairs'] == [10, 0, 0, 10, 20] and overlap['positive'] == [0, None, None, 0, 1]
+    cosent, interact = overlap['accuracy']
+    assert cosent['by_bin'] == pytest.approx([0.85, None, None, 0.85, 0.85])  # over two seeds
+    assert interact['by_bin'] == [1.0, None, None, 1.0, 0.95]
+
+
+def test_overlap_counts_characters_not_their_order():
+    """Swapped words are PAWSX's negatives: an order-sensitive measure would hide them."""
+    pairs = [('甲在乙前', '乙在甲前'), ('aab', 'abb'), ('', ''), ('甲', ''), ('a b', 'ab')]
+    assert character_overlap(pairs) == pytest.approx([1, 2 / 3, 1, 0, 1])
+
+
+def test_stalled_powell_search_is_told_with_both_figures(evaluate, tmp_path):
+    """Where the published search fails, the table must not pass its number off as the method's."""
+    add_run(tmp_path, 'BQ.bert.cosent.seed1', valid=np.where(LABELS > 0, 3.0, 2.0))
+    _, out, _ = evaluate('--runs_dir', tmp_path)
+    section = out[out.index("Where Powell's search missed") :].split('\n')
+    assert section[4].split() == 'BQ.bert.cosent.seed1 50.00 0.76159 100.00 2.50000'.split()
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--search', 'exact')
+    assert 'missed' not in out and 'score > 2.50000' in out
+
+
+def test_f1(evaluate, tmp_path):
+    add_run(tmp_path, 'BQ.bert.cosent.seed1', wrong=1)
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--metric', 'f1')
+    assert 'Test F1 (%)' in out and 'publ.' not in out
+    assert f'{100 * 38 / 39:.2f}' in out and '66.67' in out  # ours; label 1 for every pair
+    code, _, err = evaluate('--runs_dir', tmp_path, '--metric', 'f1', '--search', 'powell')
+    assert code == 2 and 'accuracy only' in err
+
+
+def test_several_classes_and_graded_labels(evaluate, tmp_path):
+    """NLI-like and STS-B-like tasks get their own measures, and never a threshold."""
+    labels = np.arange(40) % 3
+    probs = np.eye(3)[labels] * 0.3 + [0.6, 0.1, 0.0]  # argmax says 0 or 1 only
+    for file in (VALID_FILE, TEST_FILE):
+        write_predictions(tmp_path / 'NLI.bert.interact.seed1' / file, labels, probs, PAIRS)
+        scores = np.linspace(0, 1, 40)
+        graded = np.sort(np.arange(40) % 6)
+        write_predictions(tmp_path / 'STS-B.bert.cosent.seed1' / file, graded, scores, PAIRS)
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--format', 'json')
+    runs = {run['task']: run for run in json.loads(out)['runs']}
+    nli, sts = runs['NLI'], runs['STS-B']
+    assert (nli['measure'], nli['accuracy'], nli['f1']) == ('accuracy', 1.0, 1.0)
+    assert sts['measure'] == 'spearman' and sts['test'] > 0.98 and sts['accuracy'] is None
+    _, out, _ = evaluate('--runs_dir', tmp_path)
+    assert 'STS-B (Spearman)' in out and 'class weights' in out
+
+
+def test_runs_on_other_test_pairs_are_refused(evaluate, tmp_path):
+    """Two re-splits of one task would be compared as if they were one."""
+    add_run(tmp_path, 'BQ.bert.cosent.seed1')
+    add_run(tmp_path, 'BQ.bert.sbert.seed1', pairs=[*PAIRS[:5], ('别的', '句子'), *PAIRS[6:]])
+    code, out, err = evaluate('--runs_dir', tmp_path)
+    assert (code, out) == (2, '')
+    assert f'BQ.bert.sbert.seed1/{TEST_FILE}:7' in err and '别的 | 句子' in err
+    assert f'BQ.bert.cosent.seed1/{TEST_FILE}:7' in err and err.count('\n') == 1
+
+
+def test_shorter_test_split_is_refused(evaluate, tmp_path):
+    add_run(tmp_path, 'BQ.bert.cosent.seed1')
+    add_run(tmp_path, 'BQ.bert.sbert.seed1', pairs=PAIRS[:30], labels=LABELS[:30])
+    code, _, err = evaluate('--runs_dir', tmp_path)
+    assert code == 2 and ':32' in err and 'no such line' in err
+
+
+@pytest.mark.parametrize(
+    ('labels', 'scores', 'message'),
+    [
+        (np.ones(40, int), None, 'all 40 labels are 1'),
+        (np.full(40, 3), np.full((40, 3), 0.3), 'labels 0 .. 2'),
+        (LABELS, np.full((40, 3), -0.3), 'softmax'),
+    ],
+)
+def test_runs_that_cannot_be_evaluated_are_named(evaluate, tmp_path, labels, scores, message):
+    scores = np.linspace(0, 1, 40) if scores is None else scores
+    for file in (VALID_FILE, TEST_FILE):
+        write_predictions(tmp_path / 'BQ.bert.cosent.seed1' / file, labels, scores, PAIRS)
+    code, out, err = evaluate('--runs_dir', tmp_path)
+    assert (code, out, err.count('\n')) == (2, '', 1)
+    assert err.startswith('eval_accuracy.py: error: ') and 'Traceback' not in err
+    assert f'BQ.bert.cosent.seed1/{VALID_FILE}' in err and message in err
+
+
+def test_unfinished_runs_are_named_and_left_out(evaluate, tmp_path):
+    add_run(tmp_path, 'BQ.bert.cosent.seed1', wrong=1)
+    add_run(tmp_path, 'BQ.bert.cosent.seed2', wrong=20)
+    (tmp_path / 'BQ.bert.cosent.seed2' / 'config.json').write_text('{}')
+    _, out, _ = evaluate('--runs_dir', tmp_path)
+    assert (
+        'BQ.bert.cosent.seed2: unfinished' in out
+        and '97.50 ' in out
+        and '±' not in out.split('First line')[0]
+    )
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--format', 'json')
+    assert json.loads(out)['unfinished'] == ['BQ.bert.cosent.seed2']
+
+
+def test_plot_is_a_png_also_of_scores_that_hardly_differ(evaluate, tmp_path):
+    all_four_tasks(tmp_path / 'runs')
+    collapsed = np.where(LABELS > 0, 1.0, np.nextafter(1.0, 0.0))
+    for file in (VALID_FILE, TEST_FILE):
+        write_predictions(
+            tmp_path / 'runs/BQ.my_model.cosent.seed1' / file, LABELS, collapsed, PAIRS
+        )
+    picture = tmp_path / 'a.png'
+    code, _, err = evaluate('--runs_dir', tmp_path / 'runs', '--plot', picture)
+    assert (code, err) == (0, '') and picture.read_bytes().startswith(b'\x89PNG')
+    code, _, err = evaluate('--runs_dir', tmp_path / 'runs', '--plot', tmp_path / 'a.pdf')
+    assert code == 2 and '.png' in err
+    code, _, err = evaluate('--runs_dir', tmp_path / 'absent', '--plot', picture)
+    assert code == 2 and 'nothing to plot' in err
+
+
+def test_published_averages_are_those_of_their_rows():
+    """Guards the typed-in figures: a digit exchanged would show here."""
+    for figures in PUBLISHED.values():
+        assert np.mean([figures[task] for task in TASKS]) == pytest.approx(
+            figures['Avg'], abs=0.006
+        )
+    assert published_accuracy('BQ', 'roberta', 'interact_cosent') == 84.23
+    assert published_accuracy('BQ', 'mymodel', 'cosent') is None
