@@ -72,7 +72,6 @@ def read_state(path: Path, model: keras.Model) -> State:
     """
     if not path.exists():
         return State()
-    model.optimizer._create_all_weights(model.trainable_variables)
     variables = model_weights(model) | _optimizer_weights(model)
     arrays, state = _read_arrays(path, variables)
     set_weights(variables, arrays)

@@ -1,10 +1,6 @@
 """From prediction files to results: the same protocol for every run, whatever made it.
 
-The decision rule is fitted on the valid predictions and applied to test. What is fitted depends
-on the files alone:
-- one score, labels 0 and 1 only: a threshold; accuracy and F1 of class 1;
-- score_0 … score_C-1: class weights, fitted for accuracy; accuracy and macro-F1;
-- one score, any other labels (STS-B: 0 to 5): nothing to fit; Spearman's correlation on test.
+The decision rule (see decisions.py) is fitted on the valid predictions and applied to test.
 """
 
 from dataclasses import dataclass, replace
@@ -12,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from tqdm import tqdm
 
+from cosent_tf.decisions import fit_rule, is_graded
 from cosent_tf.errors import UserError
-from cosent_tf.metrics import accuracy, f1, macro_f1, spearman
 from cosent_tf.published import PUBLISHED
 from cosent_tf.runs import METHODS, TEST_FILE, VALID_FILE, Predictions, RunName, read_predictions
-from cosent_tf.thresholds import best_threshold, powell_class_weights, powell_threshold
+from cosent_tf.thresholds import best_threshold
 
 # Below the exact optimum on valid by more than this, Powell's search has stalled.
 STALL = 0.001
@@ -77,65 +73,49 @@ def row_order(name):
 def _evaluate_run(run, metric, search):
     valid_path, test_path = run.folder / VALID_FILE, run.folder / TEST_FILE
     valid, test = read_predictions(valid_path), read_predictions(test_path)
+    try:
+        rule = fit_rule(valid.labels, valid.scores, metric, search)
+    except UserError as error:
+        raise UserError(f'{valid_path}: {error}') from error
+    _check_same_kind(valid_path, valid, test_path, test)
+    at_valid, at_test = (rule.measures(split.labels, split.scores) for split in (valid, test))
+    key = 'spearman' if rule.graded else metric
+    measure = 'macro_f1' if rule.class_weights and metric == 'f1' else key
+    return Result(
+        run.name,
+        test,
+        measure,
+        valid=at_valid[key],
+        value=at_test[key],
+        threshold=rule.threshold,
+        weights=rule.class_weights,
+        accuracy=at_test['accuracy'],
+        f1=at_test['f1'],
+        correct=None if rule.graded else rule.predict(test.scores) == test.labels,
+        optimum=_better_optimum(valid, rule, metric, at_valid[key]),
+    )
+
+
+def _check_same_kind(valid_path, valid, test_path, test):
+    """Test must be something that a rule fitted on valid can decide."""
     if valid.scores.shape[1:] != test.scores.shape[1:]:
         raise UserError(f'{test_path}:1: other score columns than {valid_path}')
-    if valid.scores.ndim == 2:
-        return _decide_classes(run, valid, test, metric)
-    if {*valid.labels.tolist(), *test.labels.tolist()} <= {0, 1}:
-        return _decide_binary(run, valid, test, metric, search)
-    correlations = (spearman(split.labels, split.scores) for split in (valid, test))
-    return Result(run.name, test, 'spearman', *correlations)
+    if test.scores.ndim == 2:
+        classes = test.scores.shape[1]
+        wrong = (test.labels < 0) | (test.labels >= classes)
+        if wrong.any():
+            line = int(np.argmax(wrong)) + 2
+            raise UserError(f'{test_path}:{line}: the label is not one of 0 … {classes - 1}')
+    elif is_graded(test.labels, test.scores) != is_graded(valid.labels, valid.scores):
+        raise UserError(f'{test_path}: only one of it and {valid_path} has labels 0 and 1 alone')
 
 
-def _decide_binary(run, valid, test, metric, search):
-    if len(np.unique(valid.labels)) < 2:
-        raise UserError(
-            f'{run.folder / VALID_FILE}: all {len(valid.labels)} labels are {valid.labels[0]}: '
-            'a threshold cannot be fitted without both classes'
-        )
-    optimum = threshold, best = best_threshold(valid.labels, valid.scores, metric)
-    if search == 'powell':
-        threshold, best = powell_threshold(valid.labels, valid.scores)
-    predicted = test.scores > threshold
-    measures = {'accuracy': accuracy(test.labels, predicted), 'f1': f1(test.labels, predicted)}
-    return Result(
-        run.name,
-        test,
-        measure=metric,
-        valid=best,
-        value=measures[metric],
-        threshold=threshold,
-        correct=predicted == test.labels,
-        optimum=optimum if round(optimum[1] - best, 9) > STALL else None,
-        **measures,
-    )
-
-
-def _decide_classes(run, valid, test, metric):
-    classes = valid.scores.shape[1]
-    try:
-        weights, _ = powell_class_weights(valid.labels, valid.scores)
-    except UserError as error:
-        raise UserError(f'{run.folder / VALID_FILE}: {error}') from error
-    if test.labels.min() < 0 or test.labels.max() >= classes:
-        raise UserError(
-            f'{run.folder / TEST_FILE}: {classes} probabilities need labels 0 .. {classes - 1}'
-        )
-    predicted_valid, predicted = (
-        np.argmax(split.scores * weights, axis=1) for split in (valid, test)
-    )
-    measure, score = ('accuracy', accuracy) if metric == 'accuracy' else ('macro_f1', macro_f1)
-    return Result(
-        run.name,
-        test,
-        measure=measure,
-        valid=score(valid.labels, predicted_valid),
-        value=score(test.labels, predicted),
-        weights=tuple(weights.tolist()),
-        correct=predicted == test.labels,
-        accuracy=accuracy(test.labels, predicted),
-        f1=macro_f1(test.labels, predicted),
-    )
+def _better_optimum(valid, rule, metric, reached):
+    """The exact (threshold, value) on valid where the search in use has stalled, or None."""
+    if rule.threshold is None:
+        return None
+    optimum = best_threshold(valid.labels, valid.scores, metric)
+    return optimum if optimum[1] - reached > STALL else None
 
 
 def _check_same_pairs(first_path, first, path, other):

@@ -1,0 +1,125 @@
+"""The start of a run: seeds, precision, what trains where, and the run folder."""
+
+import fcntl
+import json
+import subprocess
+from argparse import Namespace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cosent_tf.backend import device_name, keras, versions
+from cosent_tf.errors import UserError
+from cosent_tf.runs import (
+    CONFIG_FILE,
+    HISTORY_FILE,
+    LOSSES_FILE,
+    METRICS_FILE,
+    STATE_FILE,
+    TEST_FILE,
+    VALID_FILE,
+    WEIGHTS_FILE,
+    run_name,
+    write_json,
+)
+
+POLICIES = {'fp32': 'float32', 'bf16': 'mixed_bfloat16', 'fp16': 'mixed_float16'}
+
+# in the order in which they lose their meaning when a run starts anew
+RUN_FILES = (
+    METRICS_FILE,
+    STATE_FILE,
+    CONFIG_FILE,
+    HISTORY_FILE,
+    LOSSES_FILE,
+    WEIGHTS_FILE,
+    VALID_FILE,
+    TEST_FILE,
+)
+
+_locks = []  # the open lock file: closing it would give the run folder up
+
+
+def start_run(args: Namespace) -> Path:
+    """Seed all generators, say what trains where, and make the run folder.
+
+    Returns:
+        The run folder, locked for this process, with its config.json.
+
+    Raises:
+        UserError: the run is finished, in progress, or does not fit --resume.
+    """
+    keras.utils.set_random_seed(args.seed)
+    keras.mixed_precision.set_global_policy(POLICIES[args.precision])
+    folder = Path(args.runs_dir) / run_name(args.task, args.model, args.method, args.seed)
+    device, libraries = device_name(), versions()
+    print(
+        ('no GPU found, training on the CPU' if device == 'CPU' else f'training on {device}')
+        + f', {args.precision}, '
+        + ', '.join(
+            f'{name} {libraries[name]}' for name in ('tensorflow', 'tf_keras', 'bert4keras')
+        )
+    )
+    _lock(folder)
+    config = {
+        'arguments': vars(args),
+        'versions': libraries,
+        'device': device,
+        'precision': args.precision,
+        'git_commit': _git_commit(),
+        'started': datetime.now(UTC).isoformat(timespec='seconds'),
+    }
+    if args.resume:
+        _check_resumable(folder, config)
+    else:
+        _clear(folder, args.overwrite)
+        write_json(folder / CONFIG_FILE, config)
+    return folder
+
+
+def _lock(folder: Path) -> None:
+    """Hold the run folder until this process ends, or starts another run."""
+    for lock in _locks:
+        lock.close()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _locks[:] = [(folder / '.lock').open('w')]
+        fcntl.flock(_locks[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(f'{folder}: another process is training this run') from None
+    except OSError as error:
+        raise UserError(f'{folder}: cannot be written: {error.strerror}') from error
+
+
+def _check_resumable(folder: Path, config: dict) -> None:
+    if (folder / METRICS_FILE).exists():
+        raise UserError(f'{folder}: this run is finished; --overwrite starts it anew')
+    try:
+        before = json.loads((folder / CONFIG_FILE).read_text('utf-8'))['arguments']
+    except (OSError, ValueError, KeyError):
+        raise UserError(f'{folder}: no run to resume; leave out --resume') from None
+    changed = [
+        f'--{name} {before.get(name)}, now {value}'
+        for name, value in config['arguments'].items()
+        if name not in ('resume', 'overwrite', 'runs_dir') and before.get(name) != value
+    ]
+    if changed:
+        raise UserError(f'{folder}: the run was started with {"; ".join(changed)}')
+
+
+def _clear(folder: Path, overwrite: bool) -> None:
+    if not overwrite and (folder / METRICS_FILE).exists():
+        raise UserError(f'{folder}: this run is finished; --overwrite starts it anew')
+    if not overwrite and (folder / STATE_FILE).exists():
+        raise UserError(
+            f'{folder}: this run was interrupted; --resume goes on, --overwrite starts anew'
+        )
+    for name in RUN_FILES:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _git_commit() -> str | None:
+    command = ['git', '-C', Path(__file__).parent, 'rev-parse', 'HEAD']
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,204 @@
+"""What happens around `fit`: a score after each epoch, the best epoch, resume, the final test."""
+
+import shlex
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from cosent_tf.backend import keras, tf
+from cosent_tf.checkpoints import (
+    State,
+    model_weights,
+    read_state,
+    read_weights,
+    write_state,
+    write_weights,
+)
+from cosent_tf.data import Batches, Split
+from cosent_tf.decisions import Rule, fit_rule
+from cosent_tf.errors import RunError
+from cosent_tf.runs import (
+    HISTORY_FILE,
+    LOSSES_FILE,
+    METRICS_FILE,
+    STATE_FILE,
+    TEST_FILE,
+    VALID_FILE,
+    WEIGHTS_FILE,
+    write_json,
+    write_predictions,
+    write_text,
+)
+
+Score = Callable[[str], np.ndarray]  # the name of a split → scores (n,) or (n, C)
+
+
+class Model(keras.Model):
+    """A keras.Model whose `fit` logs the loss of each step itself, not its mean so far."""
+
+    def train_step(self, data):
+        inputs, labels = data
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(inputs, labels, self(inputs, training=True))
+        self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
+        return {'loss': loss}
+
+    @property
+    def metrics(self):
+        return []  # none that would be a running mean; the progress bar averages by itself
+
+
+def fit(
+    model: Model,
+    batches: Batches,
+    score: Score,
+    splits: dict[str, Split],
+    args: Namespace,
+    folder: Path,
+) -> None:
+    """Train, keep the epoch with the best valid accuracy, and score test once with it.
+
+    Args:
+        model: compiled, token ids → outputs.
+        batches: the training pairs.
+        score: the name of a split → its scores, with the model as it is.
+        splits: train, valid and test.
+        args: the script's arguments.
+        folder: where `start_run` said.
+    """
+    # Made now: a variable made within the first step would have the whole step traced twice.
+    model.optimizer._create_all_weights(model.trainable_variables)
+    state = read_state(folder / STATE_FILE, model) if args.resume else State()
+    if state.epoch == state.best_epoch > 0:  # the state is the last thing known to be written
+        write_weights(folder / WEIGHTS_FILE, model_weights(model))
+    try:
+        if state.epoch < args.epochs:
+            model.fit(
+                _dataset(batches, state.epoch),
+                steps_per_epoch=len(batches),
+                epochs=args.epochs,
+                initial_epoch=state.epoch,
+                callbacks=[EndOfEpoch(score, splits['valid'], state, folder)],
+                verbose=1 if sys.stdout.isatty() else 2,
+            )
+        read_weights(folder / WEIGHTS_FILE, model_weights(model))
+        _score_best(score, splits, state, folder)
+    except KeyboardInterrupt:
+        command = [part for part in sys.argv if part not in ('--overwrite', '--resume')]
+        raise RunError(f'interrupted; go on: python {shlex.join(command)} --resume') from None
+
+
+def _dataset(batches: Batches, first_epoch: int) -> tf.data.Dataset:
+    """The batches of all epochs, made ahead of the step that needs them."""
+    signature = (tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, 1), tf.int32))
+    epochs = tf.data.Dataset.from_generator(
+        lambda: batches.epochs(first_epoch), output_signature=signature
+    )
+    return epochs.prefetch(8)
+
+
+class EndOfEpoch(keras.callbacks.Callback):
+    """Scores valid, keeps the best epoch, and saves all that is needed to go on."""
+
+    def __init__(self, score: Score, valid: Split, state: State, folder: Path):
+        super().__init__()
+        self.score = score
+        self.labels = valid.labels
+        self.state = state
+        self.folder = folder
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.losses = []
+        self.start = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.losses.append(float(logs['loss']))
+        if not np.isfinite(self.losses[-1]):
+            step = len(self.state.losses) + len(self.losses)
+            raise RunError(
+                f'{self.folder}: the loss is {self.losses[-1]} at step {step} (epoch '
+                f'{self.state.epoch + 1}); what was saved after epoch {self.state.epoch} is kept; '
+                'a lower --lr with --overwrite starts anew'
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        state = self.state
+        scores = self.score('valid')
+        rule = fit_rule(self.labels, scores)
+        valid = rule.measures(self.labels, scores)
+        value = valid['spearman'] if valid['accuracy'] is None else valid['accuracy']
+        is_best = state.best_epoch == 0 or value > state.best_value
+        if is_best:
+            state.best_epoch, state.best_value = epoch + 1, value
+        row = {
+            'epoch': epoch + 1,
+            'loss': float(np.mean(self.losses)),
+            'seconds': round(time.perf_counter() - self.start, 3),
+            'valid_spearman': valid['spearman'],
+            'valid_accuracy': valid['accuracy'],
+            'threshold': rule.threshold,
+            'is_best': int(is_best),
+        }
+        state.epoch = epoch + 1
+        state.history.append(row)
+        state.losses += self.losses
+        self._save(is_best)
+        shown = ('loss', 'valid_accuracy', 'valid_spearman', 'threshold')
+        logs.update({name: row[name] for name in shown if row[name] is not None})
+
+    def _save(self, is_best: bool) -> None:
+        # In this order: with the state written, everything after it can be made again from it.
+        write_state(self.folder / STATE_FILE, self.state, self.model)
+        if is_best:
+            write_weights(self.folder / WEIGHTS_FILE, model_weights(self.model))
+        write_tables(self.folder, self.state)
+
+
+def write_tables(folder: Path, state: State) -> None:
+    """Write history.csv and losses.csv."""
+    lines = [','.join(state.history[0])]
+    for row in state.history:
+        lines.append(','.join('' if value is None else str(value) for value in row.values()))
+    write_text(folder / HISTORY_FILE, '\n'.join(lines) + '\n')
+    steps = (f'{step},{loss}\n' for step, loss in enumerate(state.losses, 1))
+    write_text(folder / LOSSES_FILE, 'step,loss\n' + ''.join(steps))
+
+
+def _score_best(score: Score, splits: dict[str, Split], state: State, folder: Path) -> None:
+    """Score valid and test with the best epoch's weights; write predictions and metrics."""
+    start = time.perf_counter()
+    valid, test = splits['valid'], splits['test']
+    valid_scores, test_scores = score('valid'), score('test')
+    seconds = time.perf_counter() - start
+    write_predictions(folder / VALID_FILE, valid.labels, valid_scores, valid.pairs)
+    write_predictions(folder / TEST_FILE, test.labels, test_scores, test.pairs)
+    write_tables(folder, state)
+    rule = fit_rule(valid.labels, valid_scores)
+    measures = {
+        f'{name}_{measure}': value
+        for name, split, scores in (('valid', valid, valid_scores), ('test', test, test_scores))
+        for measure, value in rule.measures(split.labels, scores).items()
+    }
+    metrics = {
+        'best_epoch': state.best_epoch,
+        'search': 'powell',
+        **rule._asdict(),
+        **measures,
+        'pairs': {name: len(split.pairs) for name, split in splits.items()},
+        'skipped_lines': {name: split.skipped for name, split in splits.items()},
+        'training_seconds': round(sum(row['seconds'] for row in state.history), 3),
+        'scoring_seconds': round(seconds, 3),
+    }
+    write_json(folder / METRICS_FILE, metrics)  # the last file: with it the run is finished
+    (folder / STATE_FILE).unlink(missing_ok=True)
+    _report(rule, metrics, folder)
+
+
+def _report(rule: Rule, metrics: dict, folder: Path) -> None:
+    measure, value = ('Spearman', 'test_spearman') if rule.graded else ('accuracy', 'test_accuracy')
+    print(f'test {measure} {100 * metrics[value]:.2f} % with epoch {metrics["best_epoch"]}')
+    print(f'written to {folder}; beside the published results: python eval_accuracy.py')

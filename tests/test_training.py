@@ -1,0 +1,233 @@
+"""The three scripts as a user runs them: what they write, what they refuse, how they go on."""
+
+import csv
+import json
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cosent_tf.backend import keras
+from cosent_tf.encoder import load_encoder
+from cosent_tf.metrics import cosine_similarity
+from cosent_tf.runs import read_predictions
+from cosent_tf.thresholds import powell_threshold
+from tests.conftest import toy_lines, write_lines
+
+ROOT = Path(__file__).parent.parent
+METHODS = {
+    'cosent': ['train_cosent.py'],
+    'sbert': ['train_sbert.py'],
+    'interact': ['train_interact.py'],
+    'interact_cosent': ['train_interact.py', '--loss', 'cosent'],
+}
+FILES = {
+    'config.json',
+    'history.csv',
+    'losses.csv',
+    'best.weights.h5',
+    'predictions.valid.tsv',
+    'predictions.test.tsv',
+    'metrics.json',
+}
+
+
+@pytest.fixture
+def flags(bert_dir, data_dir, tmp_path):
+    """The flags of a short run on the task TOY, without dropout."""
+    values = {
+        'task': 'TOY',
+        'bert_dir': bert_dir,
+        'data_dir': data_dir,
+        'runs_dir': tmp_path,
+        'epochs': 2,
+        'batch_size': 16,
+        'maxlen': 40,
+        'lr': 1e-3,
+        'dropout_rate': 0,
+    }
+    return {name: str(value) for name, value in values.items()}
+
+
+def command(script, flags, *more):
+    return [script, *(part for name in flags for part in (f'--{name}', flags[name])), *more]
+
+
+def run(arguments, monkeypatch, capsys):
+    """Run a script in this process; return its exit code and what it printed on stderr."""
+    keras.backend.clear_session()
+    monkeypatch.setattr(sys, 'argv', arguments)
+    try:
+        runpy.run_path(str(ROOT / arguments[0]), run_name='__main__')
+        code = 0
+    except SystemExit as stop:
+        code = stop.code
+    return code, capsys.readouterr().err
+
+
+def read_csv(path):
+    with path.open(encoding='utf-8') as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_a_script_writes_a_complete_run(method, flags, data_dir, tmp_path):
+    """Guards the run folder that the evaluation and other programs read; a process of its own."""
+    script, *more = METHODS[method]
+    arguments = [sys.executable, *command(script, flags, *more)]
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ''
+    assert 'tensorflow 2' in done.stdout.splitlines()[0]
+
+    folder = tmp_path / f'TOY.bert.{method}.seed42'
+    assert {path.name for path in folder.iterdir()} - {'.lock'} == FILES
+    metrics = json.loads((folder / 'metrics.json').read_text('utf-8'))
+    for split in ('valid', 'test'):
+        predictions = read_predictions(folder / f'predictions.{split}.tsv')
+        lines = (data_dir / 'TOY' / f'TOY.{split}.data').read_text('utf-8').splitlines()
+        labels = predictions.labels.tolist()
+        pairs = zip(predictions.texts, labels, strict=True)
+        assert [f'{text1}\t{text2}\t{label}' for (text1, text2), label in pairs] == lines
+        correct = (predictions.scores > metrics['threshold']) == predictions.labels
+        assert metrics[f'{split}_accuracy'] == pytest.approx(correct.mean())
+    valid = read_predictions(folder / 'predictions.valid.tsv')
+    assert powell_threshold(valid.labels, valid.scores)[0] == metrics['threshold']
+    history = read_csv(folder / 'history.csv')
+    assert [row['epoch'] for row in history] == ['1', '2']
+    best = max(history, key=lambda row: float(row['valid_accuracy']))
+    assert int(best['epoch']) == metrics['best_epoch']
+    steps = read_csv(folder / 'losses.csv')
+    assert [int(row['step']) for row in steps] == list(range(1, 11))  # 2 epochs of 5 steps
+    means = np.array([float(row['loss']) for row in steps]).reshape(2, 5).mean(axis=1)
+    np.testing.assert_allclose(means, [float(row['loss']) for row in history], rtol=1e-6)
+
+
+def test_the_encoder_of_a_run_gives_the_scores_of_its_predictions(
+    flags, tmp_path, monkeypatch, capsys
+):
+    """Guards load_encoder(run): the weights of the best epoch, not of the pretrained folder."""
+    assert run(command('train_sbert.py', flags), monkeypatch, capsys) == (0, '')
+    folder = tmp_path / 'TOY.bert.sbert.seed42'
+    predictions = read_predictions(folder / 'predictions.test.tsv')
+    encoder = load_encoder(folder)
+    u, v = (encoder.encode([pair[side] for pair in predictions.texts]) for side in (0, 1))
+    np.testing.assert_allclose(cosine_similarity(u, v), predictions.scores, atol=1e-5)
+
+
+def test_three_classes_and_graded_labels(flags, tmp_path, monkeypatch, capsys):
+    """Guards tasks that are not binary: C probabilities from Interact, Spearman from CoSENT."""
+    for number, split in enumerate(('train', 'valid', 'test')):
+        path = tmp_path / 'GRADED' / f'GRADED.{split}.data'
+        write_lines(path, toy_lines(30, seed=number, classes=3))
+    flags |= {'task': 'GRADED', 'data_dir': str(tmp_path)}
+    for script, method in (('train_interact.py', 'interact'), ('train_cosent.py', 'cosent')):
+        assert run(command(script, flags), monkeypatch, capsys) == (0, '')
+        folder = tmp_path / f'GRADED.bert.{method}.seed42'
+        metrics = json.loads((folder / 'metrics.json').read_text('utf-8'))
+        scores = read_predictions(folder / 'predictions.test.tsv').scores
+        if method == 'interact':
+            np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-5)
+            assert scores.shape == (30, 3) and len(metrics['class_weights']) == 3
+        else:
+            assert scores.shape == (30,) and metrics['threshold'] is None
+            assert -1 <= metrics['test_spearman'] <= 1
+
+
+def test_a_finished_run_is_kept(flags, tmp_path, monkeypatch, capsys):
+    """Guards hours of training against a repeated command."""
+    arguments = command('train_cosent.py', flags)
+    assert run(arguments, monkeypatch, capsys)[0] == 0
+    before = (tmp_path / 'TOY.bert.cosent.seed42' / 'metrics.json').read_bytes()
+    code, message = run(arguments, monkeypatch, capsys)
+    assert code == 2 and '--overwrite' in message and message.count('\n') == 1
+    code, message = run([*arguments, '--resume'], monkeypatch, capsys)
+    assert code == 2 and 'finished' in message
+    assert (tmp_path / 'TOY.bert.cosent.seed42' / 'metrics.json').read_bytes() == before
+
+
+WRONG_FLAGS = {
+    'no such task': ({'task': 'BQQ'}, r'BQQ.train.data not found: .*ATEC, BQ, LCQMC.*--task DEMO'),
+    'no such encoder': ({'bert_dir': 'nowhere'}, 'nowhere not found: .*bert_config.json'),
+    'maxlen beyond the positions': ({'maxlen': '65'}, '64 positions'),
+    'task that is no name': ({'task': '../x'}, 'no name for a run'),
+}
+
+
+@pytest.mark.parametrize('case', WRONG_FLAGS)
+def test_wrong_usage_is_one_clear_line(case, flags, monkeypatch, capsys):
+    """Guards the first steps of a new user: what was looked for, and where to get it."""
+    change, expected = WRONG_FLAGS[case]
+    code, message = run(command('train_cosent.py', flags | change), monkeypatch, capsys)
+    assert code == 2 and message.count('\n') == 1
+    assert re.search(expected, message), message
+
+
+def break_config(folder, **change):
+    path = folder / 'bert_config.json'
+    path.write_text(json.dumps(json.loads(path.read_text('utf-8')) | change), encoding='utf-8')
+
+
+BROKEN_BERTS = {
+    'config of another size': (lambda f: break_config(f, hidden_size=64), 'word_embeddings'),
+    'config with more layers': (lambda f: break_config(f, num_hidden_layers=3), 'layer_2'),
+    'other vocabulary': (lambda f: break_config(f, vocab_size=7), 'vocab_size'),
+    'no JSON': (lambda f: (f / 'bert_config.json').write_text('{'), r'bert_config.json:1'),
+    'no config': (lambda f: (f / 'bert_config.json').unlink(), 'bert_config.json: cannot be read'),
+    'no weights': (lambda f: (f / 'bert_model.ckpt.index').unlink(), 'bert_model.ckpt'),
+    'cut weights': (
+        lambda f: (f / 'bert_model.ckpt.data-00000-of-00001').write_bytes(b'x' * 100),
+        'bert_model.ckpt',
+    ),
+    'no vocabulary of a BERT': (lambda f: (f / 'vocab.txt').write_text('a\n'), 'vocab'),
+}
+
+
+@pytest.mark.parametrize('case', BROKEN_BERTS)
+def test_a_broken_encoder_is_one_clear_line(case, flags, bert_dir, tmp_path, monkeypatch, capsys):
+    """Guards a wrong mix of files: the name of the weight or file at fault."""
+    breaks, expected = BROKEN_BERTS[case]
+    folder = tmp_path / 'broken'
+    shutil.copytree(bert_dir, folder)
+    breaks(folder)
+    code, message = run(
+        command('train_cosent.py', flags | {'bert_dir': str(folder)}), monkeypatch, capsys
+    )
+    assert code == 2 and message.count('\n') == 1 and expected in message
+
+
+def test_resume_goes_on_as_if_never_stopped(flags, tmp_path, monkeypatch, capsys):
+    """Guards a run killed after an epoch: same losses, predictions and metrics at the end."""
+    whole = tmp_path / 'whole'
+    arguments = command('train_interact.py', flags | {'runs_dir': str(whole), 'epochs': '3'})
+    assert run(arguments, monkeypatch, capsys) == (0, '')
+
+    cut = tmp_path / 'cut'
+    arguments = command('train_interact.py', flags | {'runs_dir': str(cut), 'epochs': '3'})
+    with monkeypatch.context() as patch:
+        patch.setattr('cosent_tf.training.write_tables', interrupt)
+        code, message = run(arguments, monkeypatch, capsys)
+    assert code == 1 and message.endswith('--resume\n')
+    code, message = run(arguments, monkeypatch, capsys)
+    assert code == 2 and '--resume' in message
+    changed = command('train_interact.py', flags | {'runs_dir': str(cut), 'epochs': '4'})
+    code, message = run([*changed, '--resume'], monkeypatch, capsys)
+    assert code == 2 and '--epochs 3, now 4' in message
+    assert run([*arguments, '--resume'], monkeypatch, capsys) == (0, '')
+
+    name = 'TOY.bert.interact.seed42'
+    for file in ('losses.csv', 'predictions.valid.tsv', 'predictions.test.tsv'):
+        assert (cut / name / file).read_bytes() == (whole / name / file).read_bytes()
+    one, other = (json.loads((d / name / 'metrics.json').read_text('utf-8')) for d in (whole, cut))
+    assert {k: v for k, v in one.items() if 'seconds' not in k} == {
+        k: v for k, v in other.items() if 'seconds' not in k
+    }
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt

@@ -1,0 +1,65 @@
+"""CoSENT: a sentence encoder trained so that similar pairs have the higher cosine.
+
+    python train_cosent.py --task BQ
+
+Method: both sentences of a pair go through the same BERT, one by one; u, v are their [CLS] vectors.
+The loss of a batch is log(1 + sum exp(20 cos(i) - 20 cos(j))) over all pairs of examples (i, j)
+with label_i < label_j. A pair is scored by cos(u, v).
+
+Published test accuracy (%, kexue.fm/archives/8860), and ours: python eval_accuracy.py
+
+              ATEC    BQ      LCQMC   PAWSX   Avg
+    BERT      85.81   83.24   86.67   76.30   83.00
+    RoBERTa   85.93   83.42   87.63   76.55   83.38
+"""
+
+from cosent_tf.backend import Adam, keras
+from cosent_tf.cli import exit_on_error, resolve, training_parser
+from cosent_tf.data import Batches, encode_sentences, read_task
+from cosent_tf.encoder import ClsVector, RowEncoder
+from cosent_tf.losses import cosent_loss
+from cosent_tf.metrics import cosine_similarity
+from cosent_tf.pretrained import load_bert, load_tokenizer
+from cosent_tf.start import start_run
+from cosent_tf.training import Model, fit
+
+
+def main():
+    # flags, run folder
+    parser = training_parser(__doc__)
+    args = resolve(parser.parse_args(), method='cosent', batch_size=32, sentences=1)
+    folder = start_run(args)
+
+    # data: text1 \t text2 \t label a line
+    splits = read_task(args.data_dir, args.task)
+    tokenizer = load_tokenizer(args.bert_dir)
+    inputs = {
+        name: encode_sentences(tokenizer, split.pairs, args.maxlen)
+        for name, split in splits.items()
+    }
+
+    # batches: rows a0 b0 a1 b1 …, the label of a pair repeated for both
+    batches = Batches(inputs['train'], splits['train'].labels, args.batch_size, args.seed)
+
+    # model
+    bert = load_bert(args.bert_dir, args.maxlen, args.dropout_rate)
+    token_ids = keras.Input((None,), dtype='int32')  # (2B, L)
+    vectors = ClsVector(bert, groups=1 if args.keep_padding else 4)(token_ids)  # (2B, D)
+    model = Model(token_ids, vectors)
+
+    # loss
+    model.compile(loss=cosent_loss, optimizer=Adam(args.lr))
+
+    # score of a pair: cos(u, v)
+    encode = RowEncoder(keras.Model(token_ids, vectors))
+
+    def score(name):
+        rows, index = inputs[name]
+        vectors = encode(rows)  # (distinct sentences, D)
+        return cosine_similarity(vectors[index[:, 0]], vectors[index[:, 1]])  # (n,)
+
+    fit(model, batches, score, splits, args, folder)
+
+
+if __name__ == '__main__':
+    exit_on_error(main)

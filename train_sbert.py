@@ -1,0 +1,80 @@
+"""Sentence-BERT: a sentence encoder trained as a classifier, used by its cosine.
+
+    python train_sbert.py --task BQ
+
+Method: both sentences of a pair go through the same BERT, one by one; u, v are their [CLS] vectors.
+The loss is the cross-entropy of softmax(dense([u, v, |u - v|])). A pair is scored by cos(u, v): the
+dense layer serves training only.
+
+Published test accuracy (%, kexue.fm/archives/8860), and ours: python eval_accuracy.py
+
+              ATEC    BQ      LCQMC   PAWSX   Avg
+    BERT      84.93   82.46   87.42   65.33   80.04
+    RoBERTa   85.34   82.52   88.14   68.35   81.09
+"""
+
+from cosent_tf.backend import Adam, K, keras
+from cosent_tf.cli import exit_on_error, resolve, training_parser
+from cosent_tf.data import Batches, class_count, encode_sentences, read_task
+from cosent_tf.encoder import ClsVector, RowEncoder
+from cosent_tf.metrics import cosine_similarity
+from cosent_tf.pretrained import load_bert, load_tokenizer
+from cosent_tf.start import start_run
+from cosent_tf.training import Model, fit
+
+
+def concatenate(vectors):
+    """[u, v, |u - v|] of interleaved vectors: (2B, D) → (B, 3D)."""
+    u, v = vectors[::2], vectors[1::2]
+    return K.concatenate([u, v, K.abs(u - v)], axis=-1)
+
+
+def cross_entropy(y_true, y_pred):
+    """Mean cross-entropy of labels (2B, 1), repeated for both sentences, and (B, C)."""
+    return K.mean(keras.losses.sparse_categorical_crossentropy(y_true[::2], y_pred))
+
+
+def main():
+    # flags, run folder
+    parser = training_parser(__doc__)
+    args = resolve(parser.parse_args(), method='sbert', batch_size=32, sentences=1)
+    folder = start_run(args)
+
+    # data: text1 \t text2 \t label a line
+    splits = read_task(args.data_dir, args.task)
+    tokenizer = load_tokenizer(args.bert_dir)
+    inputs = {
+        name: encode_sentences(tokenizer, split.pairs, args.maxlen)
+        for name, split in splits.items()
+    }
+
+    # batches: rows a0 b0 a1 b1 …, the label of a pair repeated for both
+    batches = Batches(inputs['train'], splits['train'].labels, args.batch_size, args.seed)
+
+    # model
+    bert = load_bert(args.bert_dir, args.maxlen, args.dropout_rate)
+    token_ids = keras.Input((None,), dtype='int32')  # (2B, L)
+    vectors = ClsVector(bert, groups=1 if args.keep_padding else 4)(token_ids)  # (2B, D)
+    features = keras.layers.Lambda(concatenate, dtype='float32')(vectors)  # (B, 3D)
+    classes = class_count(splits)
+    probabilities = keras.layers.Dense(classes, activation='softmax', name='head', dtype='float32')(
+        features
+    )
+    model = Model(token_ids, probabilities)
+
+    # loss
+    model.compile(loss=cross_entropy, optimizer=Adam(args.lr))
+
+    # score of a pair: cos(u, v)
+    encode = RowEncoder(keras.Model(token_ids, vectors))
+
+    def score(name):
+        rows, index = inputs[name]
+        vectors = encode(rows)  # (distinct sentences, D)
+        return cosine_similarity(vectors[index[:, 0]], vectors[index[:, 1]])  # (n,)
+
+    fit(model, batches, score, splits, args, folder)
+
+
+if __name__ == '__main__':
+    exit_on_error(main)
