@@ -4,7 +4,28 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
+from cosent_tf.backend import Adam, PlainAdam, tf
+
 ROOT = Path(__file__).parent.parent
+
+
+def weights_after(optimizer, steps=20):
+    """Two weights, one with sparse gradients, after some steps on fixed gradients."""
+    draw = np.random.default_rng(0)
+    weights = [tf.Variable(draw.normal(size=(9, 4)), dtype=tf.float32) for _ in range(2)]
+    for _ in range(steps):
+        dense = tf.constant(1e-3 * draw.normal(size=(9, 4)), tf.float32)
+        rows = tf.IndexedSlices(dense[:3], tf.constant([1, 5, 1]), (9, 4))
+        optimizer.apply_gradients(zip([rows, dense], weights, strict=True))
+    return [weight.numpy() for weight in weights]
+
+
+def test_adam_takes_the_steps_of_bert4keras():
+    """Guards the published optimizer: bias correction, epsilon, and dense decay of sparse rows."""
+    for ours, theirs in zip(weights_after(Adam(1e-2)), weights_after(PlainAdam(1e-2)), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 def run(code):
