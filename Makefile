@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 RUNS ?= runs
+PEERS ?= .venv-peers
+TABLE ?= # flags, such as TABLE='--tasks BQ --seeds 1 2 3'
+BENCH ?= # flags, such as BENCH='--data_dir data/senteval_cn --task BQ --vocab vocab.txt'
 
-.PHONY: demo test clean
+.PHONY: demo table test test-peers bench-peers clean
 
 # bert4keras declares keras<=2.3.1, TensorFlow needs keras>=3.12: hence a second, separate install.
 $(VENV)/installed: requirements.txt
@@ -17,10 +20,24 @@ $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	touch $@
 
+$(PEERS)/installed: requirements-peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet -r requirements-peers.txt
+	touch $@
+
+$(PEERS)/installed-dev: requirements-dev.txt $(PEERS)/installed
+	$(PEERS)/bin/pip install --quiet -r requirements-dev.txt
+	$(PEERS)/bin/pip install --quiet --no-deps bert4keras==0.11.5
+	touch $@
+
 demo: $(VENV)/installed
 	$(BIN)/python train_cosent.py --task DEMO --runs_dir $(RUNS) --overwrite
 	$(BIN)/python train_sbert.py --task DEMO --runs_dir $(RUNS) --overwrite
 	$(BIN)/python train_interact.py --task DEMO --runs_dir $(RUNS) --overwrite
+	$(BIN)/python eval_accuracy.py --runs_dir $(RUNS)
+
+table: $(VENV)/installed
+	$(BIN)/python train_table.py --runs_dir $(RUNS) $(TABLE)
 	$(BIN)/python eval_accuracy.py --runs_dir $(RUNS)
 
 test: $(VENV)/installed-dev
@@ -28,5 +45,12 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
 
+# The same vectors as transformers and sentence-transformers, from the same folders.
+test-peers: $(PEERS)/installed-dev
+	$(PEERS)/bin/python -m pytest tests/peers
+
+bench-peers: $(VENV)/installed $(PEERS)/installed
+	$(BIN)/python -m benchmarks.peers --peers_python $(PEERS)/bin/python $(BENCH)
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(PEERS)

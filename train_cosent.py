@@ -44,7 +44,7 @@ def main():
     # model
     bert = load_bert(args.bert_dir, args.maxlen, args.dropout_rate)
     token_ids = keras.Input((None,), dtype='int32')  # (2B, L)
-    vectors = ClsVector(bert, groups=1 if args.keep_padding else 4)(token_ids)  # (2B, D)
+    vectors = ClsVector(bert, args.keep_padding, args.jit)(token_ids)  # (2B, D)
     model = Model(token_ids, vectors)
 
     # loss

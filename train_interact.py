@@ -57,7 +57,7 @@ def main():
     # model
     bert = load_bert(args.bert_dir, args.maxlen, args.dropout_rate)
     token_ids = keras.Input((None,), dtype='int32')  # (B, L)
-    vectors = ClsVector(bert, groups=1 if args.keep_padding else 4)(token_ids)  # (B, D)
+    vectors = ClsVector(bert, args.keep_padding, args.jit)(token_ids)  # (B, D)
     if args.loss == 'ce':
         head = keras.layers.Dense(
             class_count(splits), activation='softmax', name='head', dtype='float32'

@@ -54,7 +54,7 @@ def main():
     # model
     bert = load_bert(args.bert_dir, args.maxlen, args.dropout_rate)
     token_ids = keras.Input((None,), dtype='int32')  # (2B, L)
-    vectors = ClsVector(bert, groups=1 if args.keep_padding else 4)(token_ids)  # (2B, D)
+    vectors = ClsVector(bert, args.keep_padding, args.jit)(token_ids)  # (2B, D)
     features = keras.layers.Lambda(concatenate, dtype='float32')(vectors)  # (B, 3D)
     classes = class_count(splits)
     probabilities = keras.layers.Dense(classes, activation='softmax', name='head', dtype='float32')(

@@ -1,5 +1,9 @@
-"""Weights and the state of an interrupted run, as HDF5 files that are there whole or not at all."""
+"""Weights and the state of an interrupted run, as HDF5 files that are there whole or not at all.
 
+Every array has a checksum, so that a damaged file is refused.
+"""
+
+import io
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -40,9 +44,9 @@ def write_weights(path: Path, weights: dict[str, tf.Variable]) -> None:
     """Write weights, one dataset each, by their names.
 
     Raises:
-        UserError: the file cannot be written.
+        WriteError: the file system refuses.
     """
-    write_atomic(path, lambda temporary: _write_arrays(temporary, weights))
+    _write_arrays(path, weights)
 
 
 def read_weights(path: Path, weights: dict[str, tf.Variable]) -> None:
@@ -54,14 +58,23 @@ def read_weights(path: Path, weights: dict[str, tf.Variable]) -> None:
     set_weights(weights, _read_arrays(path, weights)[0])
 
 
+def check_weights(path: Path, weights: dict[str, tf.Variable]) -> None:
+    """Check that `read_weights` would succeed.
+
+    Raises:
+        UserError: as `read_weights`.
+    """
+    _read_arrays(path, weights)
+
+
 def write_state(path: Path, state: State, model: keras.Model) -> None:
     """Write the state of a run with the weights of its model and optimizer.
 
     Raises:
-        UserError: the file cannot be written.
+        WriteError: the file system refuses.
     """
-    variables = model_weights(model) | _optimizer_weights(model)
-    write_atomic(path, lambda temporary: _write_arrays(temporary, variables, asdict(state)))
+    variables = model_weights(model) | optimizer_weights(model)
+    _write_arrays(path, variables, asdict(state))
 
 
 def read_state(path: Path, model: keras.Model) -> State:
@@ -72,31 +85,41 @@ def read_state(path: Path, model: keras.Model) -> State:
     """
     if not path.exists():
         return State()
-    variables = model_weights(model) | _optimizer_weights(model)
+    variables = model_weights(model) | optimizer_weights(model)
     arrays, state = _read_arrays(path, variables)
     set_weights(variables, arrays)
     return State(**state)
 
 
-def _optimizer_weights(model: keras.Model) -> dict[str, tf.Variable]:
+def optimizer_weights(model: keras.Model) -> dict[str, tf.Variable]:
+    """Return the variables of a model's optimizer, by number."""
     return {f'optimizer/{i:04d}': weight for i, weight in enumerate(model.optimizer.weights)}
 
 
 def _write_arrays(path: Path, variables: dict[str, tf.Variable], state: dict | None = None) -> None:
-    with h5py.File(path, 'w') as file:
+    image = io.BytesIO()  # HDF5 that writes to a full disk itself takes the process down
+    with h5py.File(image, 'w', libver='latest') as file:  # with checksums of its structure too
         for name, variable in variables.items():
-            file[name] = variable.numpy()
+            _add(file, name, variable.numpy())
         if state is not None:  # a dataset: attributes are limited to 64 KiB
-            file['state'] = json.dumps(state)
+            _add(file, 'state', np.frombuffer(json.dumps(state).encode(), np.uint8))
+    write_atomic(path, lambda temporary: temporary.write_bytes(image.getbuffer()))
+
+
+def _add(file: h5py.File, name: str, array: np.ndarray) -> None:
+    file.create_dataset(name, data=array, fletcher32=array.ndim > 0)  # a scalar cannot have it
 
 
 def _read_arrays(path: Path, variables: dict) -> tuple[dict[str, np.ndarray], dict]:
     try:
         with h5py.File(path, 'r') as file:
             arrays = {name: file[name][()] for name in variables}
-            state = json.loads(file['state'][()]) if 'state' in file else {}
+            state = json.loads(file['state'][()].tobytes()) if 'state' in file else {}
     except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise UserError(f'{path}: broken or of another model: {error}') from error
+        reason = ' '.join(str(error).split())
+        raise UserError(
+            f'{path}: broken or of another model ({reason}); --overwrite trains the run anew'
+        ) from error
     for name, variable in variables.items():
         if arrays[name].shape != tuple(variable.shape):
             raise UserError(f'{path}: {name} has shape {arrays[name].shape}, not {variable.shape}')

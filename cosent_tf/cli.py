@@ -12,6 +12,7 @@ from pathlib import Path
 from cosent_tf.data import SPLITS, TASKS, split_path
 from cosent_tf.errors import UserError
 from cosent_tf.runs import run_name
+from cosent_tf.sources import bert_folder
 
 # model: (environment variable, default folder, where it is published)
 MODELS = {
@@ -43,7 +44,7 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     add = parser.add_argument
     add('--task', required=True, help='ATEC, BQ, LCQMC, PAWSX, STS-B, DEMO, or a name in data_dir')
     add('--model', default='bert', help='bert (default), roberta, or a name for --bert_dir')
-    add('--bert_dir', help="the pretrained encoder's folder")
+    add('--bert_dir', help="the pretrained encoder's folder, or hf:NAME")
     add('--data_dir', help=f'the folder of the tasks (default: {DATA_DIR})')
     add('--runs_dir', default='runs', help='where the run folder is made (default: runs)')
     add('--epochs', type=positive(int), help='default: 5, as published')
@@ -53,8 +54,15 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     add('--dropout_rate', type=share, default=0.1, help='hidden and attention (default: 0.1)')
     add('--seed', type=seed, default=42, help='of initialisation, order and dropout (default: 42)')
     add('--precision', choices=('fp32', 'bf16', 'fp16'), default='fp32', help='default: fp32')
+    add(
+        '--strategy',
+        choices=('one', 'mirrored', 'multiworker'),
+        default='one',
+        help='one device (default), all GPUs of this machine, or the machines of TF_CONFIG',
+    )
+    add('--jit', action='store_true', help='compile the encoder with XLA')
     add('--keep_padding', action='store_true', help='encode padding too: slower, same result')
-    add('--resume', action='store_true', help='go on with an interrupted run')
+    add('--resume', action='store_true', help='go on if the run was interrupted; else start it')
     add('--overwrite', action='store_true', help='start anew, even over a finished run')
     return parser
 
@@ -131,8 +139,9 @@ def _data_dir(args: argparse.Namespace) -> str:
             known = '' if args.task in TASKS else f' (known tasks: {", ".join(TASKS)})'
             raise UserError(
                 f'{path.absolute()} not found: task {args.task!r}{known} needs its '
-                f'train, valid and test files there, as in the senteval_cn folder linked from '
-                f'{DATA_SOURCE}; without any download: {_demo_command()}'
+                f'train, valid and test files there (.data, .tsv, .csv or .jsonl, also .gz), as in '
+                f'the senteval_cn folder linked from {DATA_SOURCE}; '
+                f'without any download: {_demo_command()}'
             )
     return folder
 
@@ -142,18 +151,19 @@ def _bert_dir(args: argparse.Namespace) -> str:
         from cosent_tf.demo import make_demo_bert
 
         make_demo_bert(DEMO_BERT_DIR)
-        return DEMO_BERT_DIR
+        return str(Path(DEMO_BERT_DIR).absolute())
     variable, default, source = MODELS.get(
         args.model, ('', f'pretrained/{args.model}', 'https://github.com/google-research/bert')
     )
     folder = args.bert_dir or os.environ.get(variable, default)
-    if not Path(folder).is_dir():
+    folder = bert_folder(folder).absolute()  # so that the run can be used from anywhere
+    if not folder.is_dir():
         raise UserError(
-            f'{Path(folder).absolute()} not found: model {args.model!r} needs bert_config.json, '
-            f'vocab.txt and bert_model.ckpt.* there, published at {source}; '
-            f'without any download: {_demo_command()}'
+            f'{folder} not found: model {args.model!r} needs bert_config.json, vocab.txt and '
+            f'bert_model.ckpt.* there, published at {source}, or config.json, vocab.txt and '
+            f'model.safetensors; without any download: {_demo_command()}'
         )
-    return folder
+    return str(folder)
 
 
 def _demo_command() -> str:
@@ -167,3 +177,5 @@ def exit_on_error(main: Callable[[], None]) -> None:
     except UserError as error:
         print(f'{Path(sys.argv[0]).name}: error: {error}', file=sys.stderr)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(f'{Path(sys.argv[0]).name}: interrupted')

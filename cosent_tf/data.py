@@ -1,7 +1,7 @@
 """Tasks, sentence pairs and batches: everything between the files and the first layer.
 
 A task is three files, `{data_dir}/{TASK}/{TASK}.{train,valid,test}.data`, UTF-8, one
-`text1 \\t text2 \\t label` a line, as in senteval_cn.
+`text1 \\t text2 \\t label` a line, as in senteval_cn, or of another format of `readers`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,11 +12,10 @@ import numpy as np
 from tqdm import tqdm
 
 from cosent_tf.errors import UserError
+from cosent_tf.readers import SUFFIXES, Pair, iter_pairs, read_pairs
 
 SPLITS = ('train', 'valid', 'test')
 MAX_SKIPPED = 0.01  # share of lines without three fields above which a file is not this format
-
-Pair = tuple[str, str, int]
 
 
 class Task(NamedTuple):
@@ -50,56 +49,6 @@ class Split(NamedTuple):
         return np.array([label for _, _, label in self.pairs], dtype=np.int64)
 
 
-def read_lines(path: str | Path) -> list[str]:
-    """Read a UTF-8 text file, lines ended by \\n, \\r\\n or \\r as in Python's text mode.
-
-    Raises:
-        UserError: the file is missing, unreadable, or not UTF-8 (with the line).
-    """
-    try:
-        content = Path(path).read_bytes()
-        text = content.decode('utf-8-sig')
-    except OSError as error:
-        raise UserError(f'{path}: cannot be read: {error.strerror or error}') from error
-    except UnicodeDecodeError as error:
-        line = content.count(b'\n', 0, error.start) + 1
-        raise UserError(f'{path}:{line}: not UTF-8; convert the file to UTF-8') from error
-    lines = text.replace('\r\n', '\n').replace('\r', '\n').split('\n')
-    return lines[:-1] if lines[-1] == '' else lines
-
-
-def read_pairs(path: str | Path) -> tuple[list[Pair], int]:
-    """Read one file of sentence pairs.
-
-    As in the original, a line is stripped and split on tabs, and a line without exactly three
-    fields is skipped; unlike there it is counted.
-
-    Args:
-        path: a `.data` file, `text1 \\t text2 \\t label` a line.
-
-    Returns:
-        The pairs (text1, text2, label) in file order, and the number of skipped lines.
-
-    Raises:
-        UserError: unreadable, not UTF-8, a label that is not an integer, or no pair at all.
-    """
-    pairs, skipped = [], 0
-    for number, line in enumerate(read_lines(path), 1):
-        fields = line.strip().split('\t')
-        if len(fields) != 3:
-            skipped += 1
-            continue
-        try:
-            pairs.append((fields[0], fields[1], int(fields[2])))
-        except ValueError:
-            raise UserError(
-                f'{path}:{number}: the label must be an integer, not {fields[2][:40]!r}'
-            ) from None
-    if not pairs:
-        raise UserError(f'{path}: no line of the form text1 <tab> text2 <tab> label')
-    return pairs, skipped
-
-
 def read_split(path: str | Path) -> Split:
     """Read a file and check that it can be trained on or scored.
 
@@ -110,8 +59,8 @@ def read_split(path: str | Path) -> Split:
     lines = len(pairs) + skipped
     if skipped > MAX_SKIPPED * lines:
         raise UserError(
-            f'{path}: {skipped} of {lines} lines do not have three tab-separated fields '
-            '(text1, text2, label); more than 1 % is taken for another format'
+            f'{path}: {skipped} of {lines} lines do not have three fields (text1, text2, label); '
+            'more than 1 % is taken for another format'
         )
     if len({label for _, _, label in pairs}) < 2:
         raise UserError(f'{path}: every label is {pairs[0][2]}; both classes are needed')
@@ -133,8 +82,17 @@ def read_task(data_dir: str | Path, task: str) -> dict[str, Split]:
 
 
 def split_path(data_dir: str | Path, task: str, split: str) -> Path:
-    """Return where a file of a task belongs."""
-    return Path(data_dir) / task / f'{task}.{split}.data'
+    """Return the file of a split, or where its `.data` file belongs if there is none.
+
+    Raises:
+        UserError: there are two.
+    """
+    stem = Path(data_dir) / task / f'{task}.{split}'
+    paths = [Path(f'{stem}{suffix}') for suffix in SUFFIXES]
+    found = [path for path in paths if path.is_file()]
+    if len(found) > 1:
+        raise UserError(f'{found[0]} and {found[1]} are the same split: remove one of them')
+    return found[0] if found else paths[0]
 
 
 def class_count(splits: dict[str, Split]) -> int:
@@ -147,17 +105,13 @@ def class_count(splits: dict[str, Split]) -> int:
     for split in splits.values():
         wrong = split.labels[(split.labels < 0) | (split.labels >= classes)]
         if len(wrong):
-            line = _line_of_label(split.path, wrong[0])
+            pairs = iter_pairs(split.path)
+            line = next(number for number, pair in pairs if pair and pair[2] == wrong[0])
             raise UserError(
                 f'{split.path}:{line}: label {wrong[0]}, but a classifier of the training pairs '
                 f'has the labels 0 … {classes - 1}'
             )
     return classes
-
-
-def _line_of_label(path: Path, label: int) -> int:
-    fields = (line.strip().split('\t') for line in read_lines(path))
-    return next(n for n, row in enumerate(fields, 1) if len(row) == 3 and int(row[2]) == label)
 
 
 class TokenRows:
@@ -180,7 +134,7 @@ class TokenRows:
     def padded(self, index: np.ndarray) -> np.ndarray:
         """Return the rows of `index`, padded with 0 to the longest of them, (len(index), L)."""
         lengths = self.lengths[index]
-        column = np.arange(lengths.max())
+        column = np.arange(lengths.max(initial=1))
         inside = column < lengths[:, None]  # (rows, L)
         position = np.where(inside, self._starts[index][:, None] + column, 0)
         return np.where(inside, self.ids[position], 0)
@@ -246,18 +200,25 @@ class Batches:
     def __len__(self) -> int:
         return -(-len(self.labels) // self.batch_size)
 
-    def epochs(self, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield (token_ids (rows, L) int32, labels (rows, 1) int32) from epoch `first` on."""
+    def epochs(
+        self, first: int = 0, parts: int = 1, own: slice = slice(1)
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (token_ids (rows, L) int32, labels (rows, 1) int32) from epoch `first` on.
+
+        With `parts`, each batch comes as that many, of whole pairs and possibly empty; only those
+        of `own` are made.
+        """
         random = np.random.RandomState(self.seed)
         for _ in range(first):
             random.permutation(len(self.labels))
         while True:
             order = random.permutation(len(self.labels))
             for start in range(0, len(order), self.batch_size):
-                yield self.batch(order[start : start + self.batch_size])
+                examples = order[start : start + self.batch_size]
+                yield from map(self.batch, np.array_split(examples, parts)[own])
 
     def batch(self, examples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows and labels of some examples (their numbers, (B,))."""
         index = self.encoded.index[examples]  # (B, 2) or (B,)
-        labels = np.repeat(self.labels[examples], index.size // len(index))
+        labels = np.repeat(self.labels[examples], index.ndim)
         return self.encoded.rows.padded(index.reshape(-1)), labels[:, None].astype(np.int32)

@@ -1,6 +1,5 @@
 """[CLS] vectors from a BERT, without work on padding: in training, in scoring, for your own use."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,14 @@ from tqdm import tqdm
 from cosent_tf.backend import Tokenizer, keras, tf
 from cosent_tf.checkpoints import read_weights
 from cosent_tf.data import TokenRows, encode_texts
-from cosent_tf.pretrained import ClsBERT, load_bert, load_tokenizer, named_weights
+from cosent_tf.distribution import distribute, replicas
+from cosent_tf.errors import UserError
+from cosent_tf.pretrained import ClsBERT, build_bert, load_bert, load_tokenizer, named_weights
+from cosent_tf.runs import WEIGHTS_FILE
+from cosent_tf.sources import find_source
 
+GROUPS = 4  # of rows of a batch, by length
+XLA_MULTIPLE = 32
 TOKENS_A_BATCH = 4096  # when scoring: bounds memory, and is enough to fill the processor
 
 
@@ -22,17 +27,26 @@ class ClsVector(keras.layers.Layer):
 
     Input: token ids (n, L) int32, 0 where padded. Segment ids are all 0, as in every method of the
     article. Output: (n, D) float32.
+
+    Args:
+        bert: what `load_bert` returns.
+        keep_padding: encode the batch as it is, in one group.
+        jit: compile the encoder with XLA. Lengths are then rounded up to multiples of 32, because
+            XLA compiles once for every shape.
     """
 
-    def __init__(self, bert: ClsBERT, groups: int = 4, **kwargs):
+    def __init__(self, bert: ClsBERT, keep_padding: bool = False, jit: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.bert = bert.model
         self.named_weights = named_weights(bert)
-        self.groups = groups
+        self.groups = 1 if keep_padding else GROUPS
+        self.multiple = XLA_MULTIPLE if jit else 1
+        self.positions = bert.max_position
+        self.encode = tf.function(self._encode, jit_compile=True) if jit else self._encode
 
     def call(self, token_ids, training=None):
-        if self.groups == 1:
-            return self._encode(token_ids, training)
+        if self.groups == 1 or not training:  # what is scored comes sorted by length
+            return self.encode(self._cut(token_ids, tf.shape(token_ids)[1]), training)
         lengths = tf.math.count_nonzero(token_ids, axis=1, dtype=tf.int32)  # (n,)
         order = tf.argsort(lengths, direction='DESCENDING')
         bounds = tf.shape(token_ids)[0] * tf.range(self.groups + 1) // self.groups
@@ -40,9 +54,16 @@ class ClsVector(keras.layers.Layer):
         for group in range(self.groups):
             rows = order[bounds[group] : bounds[group + 1]]
             longest = tf.reduce_max(tf.concat([tf.gather(lengths, rows), [1]], axis=0))
-            ids = tf.gather(token_ids, rows)[:, :longest]
-            vectors.append(self._encode(ids, training))
+            vectors.append(self.encode(self._cut(tf.gather(token_ids, rows), longest), training))
         return tf.gather(tf.concat(vectors, axis=0), tf.argsort(order))
+
+    def _cut(self, token_ids, length):
+        """Cut rows to a length, or to the next multiple of it that XLA has compiled."""
+        if self.multiple == 1:
+            return token_ids[:, :length]
+        length = tf.minimum(-(-length // self.multiple) * self.multiple, self.positions)
+        missing = tf.maximum(length - tf.shape(token_ids)[1], 0)
+        return tf.pad(token_ids, [[0, 0], [0, missing]])[:, :length]
 
     def _encode(self, token_ids, training):
         hidden = self.bert([token_ids, tf.zeros_like(token_ids)], training=training)  # (n, 1, D)
@@ -57,23 +78,43 @@ class RowEncoder:
     """
 
     def __init__(self, model: keras.Model):
-        self._width = model.output_shape[-1]
-        signature = [tf.TensorSpec((None, None), tf.int32)]
-        self._step = tf.function(lambda token_ids: model(token_ids, training=False), signature)
+        self._model = model
+        self._step = None
 
     def __call__(self, rows: TokenRows) -> np.ndarray:
         """Return the model's outputs, (n, D) float32, in the order of `rows`."""
-        order = np.argsort(-rows.lengths, kind='stable')
-        outputs = np.zeros((len(rows), self._width), np.float32)
-        start = 0
+        outputs = np.zeros((len(rows), self._model.output_shape[-1]), np.float32)
+        steps = _steps(rows.lengths, replicas())
+
+        def inputs(_, own):
+            return (rows.padded(batch) for step in steps for batch in step[own])
+
+        dataset = distribute(inputs, tf.TensorSpec((None, None), tf.int32))
+        if self._step is None:
+            self._step = tf.function(self._encode, [dataset.element_spec])
         with tqdm(total=len(rows), desc='encoding', delay=2, leave=False, disable=None) as bar:
-            while start < len(rows):
-                count = max(1, TOKENS_A_BATCH // int(rows.lengths[order[start]]))
-                batch = order[start : start + count]
-                outputs[batch] = self._step(rows.padded(batch)).numpy()
-                bar.update(len(batch))
-                start += count
+            for step, token_ids in zip(steps, dataset, strict=True):
+                numbers = np.concatenate(step)
+                outputs[numbers] = self._step(token_ids).numpy()
+                bar.update(len(numbers))
         return outputs
+
+    def _encode(self, token_ids):
+        strategy = tf.distribute.get_strategy()
+        outputs = strategy.run(self._model, (token_ids,), {'training': False})
+        return strategy.gather(outputs, axis=0)
+
+
+def _steps(lengths: np.ndarray, parts: int) -> list[list[np.ndarray]]:
+    """Return steps of `parts` batches of row numbers; the last ones of all may be empty."""
+    order = np.argsort(-lengths, kind='stable')
+    batches, start = [], 0
+    while start < len(order):
+        count = max(1, TOKENS_A_BATCH // int(lengths[order[start]]))
+        batches.append(order[start : start + count])
+        start += count
+    batches += [order[:0]] * (-len(batches) % parts)
+    return [batches[first : first + parts] for first in range(0, len(batches), parts)]
 
 
 class SentenceEncoder:
@@ -81,7 +122,9 @@ class SentenceEncoder:
 
     def __init__(self, bert: ClsBERT, tokenizer: Tokenizer, maxlen: int):
         token_ids = keras.Input((None,), dtype='int32')
-        self.encode_rows = RowEncoder(keras.Model(token_ids, ClsVector(bert)(token_ids)))
+        self.model = keras.Model(token_ids, ClsVector(bert)(token_ids))  # (n, L) → (n, D)
+        self.encode_rows = RowEncoder(self.model)
+        self.weights = named_weights(bert)
         self.tokenizer = tokenizer
         self.maxlen = maxlen
 
@@ -103,18 +146,24 @@ class SentenceEncoder:
 
 
 def load_encoder(run_or_bert_dir: str | Path) -> SentenceEncoder:
-    """Load the encoder of a finished run (its best epoch), or a pretrained one.
+    """Load the encoder of a run (its best epoch), or a pretrained one.
 
     Args:
-        run_or_bert_dir: `runs/{task}.{model}.{method}.seed{n}`, or a folder with a BERT.
+        run_or_bert_dir: `runs/{task}.{model}.{method}.seed{n}`, a folder with a BERT, or `hf:NAME`.
 
     Raises:
-        UserError: neither of the two, or a broken file.
+        UserError: none of these, a broken file, or a run of Interact.
     """
-    folder = Path(run_or_bert_dir)
-    if not (folder / 'config.json').is_file():
-        return SentenceEncoder(load_bert(folder, 64), load_tokenizer(folder), 64)
-    arguments = json.loads((folder / 'config.json').read_text('utf-8'))['arguments']
-    bert = load_bert(arguments['bert_dir'], arguments['maxlen'])
-    read_weights(folder / 'best.weights.h5', named_weights(bert))
-    return SentenceEncoder(bert, load_tokenizer(arguments['bert_dir']), arguments['maxlen'])
+    source = find_source(run_or_bert_dir)
+    if source.is_joint:
+        raise UserError(
+            f'{source.run}: {source.method} reads both sentences as one input, so it has no '
+            'sentence vectors; train_cosent.py and train_sbert.py do'
+        )
+    tokenizer = load_tokenizer(source.bert_dir)
+    if source.run is None:
+        bert = load_bert(source.bert_dir, source.maxlen)
+    else:
+        bert = build_bert(source.bert_dir, source.maxlen)
+        read_weights(source.run / WEIGHTS_FILE, named_weights(bert))
+    return SentenceEncoder(bert, tokenizer, source.maxlen)

@@ -11,6 +11,10 @@ class UserError(Exception):
 
 
 class RunError(UserError):
-    """A run that cannot go on although usage and input are right: disk full, NaN loss, Ctrl-C."""
+    """A run that cannot go on although usage and input are right: NaN loss, Ctrl-C, …"""
 
     exit_code = 1
+
+
+class WriteError(RunError):
+    """The file system refuses a file: disk full, read-only folder, …"""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cosent_tf.errors import UserError
+from cosent_tf.errors import UserError, WriteError
 
 METHODS = ('cosent', 'sbert', 'interact', 'interact_cosent')
 CONFIG_FILE, METRICS_FILE = 'config.json', 'metrics.json'
@@ -20,6 +20,7 @@ HISTORY_FILE, LOSSES_FILE = 'history.csv', 'losses.csv'
 WEIGHTS_FILE, STATE_FILE = 'best.weights.h5', 'state.h5'
 VALID_FILE, TEST_FILE = 'predictions.valid.tsv', 'predictions.test.tsv'
 
+_TEMPORARY = '.tmp'
 _WORD = '[A-Za-z0-9_-]+'
 _NAME = re.compile(rf'({_WORD})\.({_WORD})\.({_WORD})\.seed(0|[1-9][0-9]*)')
 _INTEGER = re.compile(r'[+-]?[0-9]{1,18}')
@@ -100,13 +101,18 @@ def list_runs(runs_dir):
         name = parse_run_name(folder.name)
         if name is None or not folder.is_dir():
             continue
-        has_predictions = [(folder / file).exists() for file in (VALID_FILE, TEST_FILE)]
-        ours = (folder / CONFIG_FILE).exists()
-        if (folder / METRICS_FILE).exists() if ours else all(has_predictions):
+        if is_finished(folder):
             finished.append(Run(name, folder))
-        elif ours or any(has_predictions):
+        elif any((folder / file).exists() for file in (CONFIG_FILE, VALID_FILE, TEST_FILE)):
             unfinished.append(folder)
     return finished, unfinished
+
+
+def is_finished(folder):
+    """Whether a run's folder is complete; see `list_runs`."""
+    if (folder / CONFIG_FILE).exists():
+        return (folder / METRICS_FILE).exists()
+    return (folder / VALID_FILE).exists() and (folder / TEST_FILE).exists()
 
 
 def write_atomic(path, writer):
@@ -118,23 +124,30 @@ def write_atomic(path, writer):
             which it must write.
 
     Raises:
-        UserError: the file system refuses (disk full, read-only folder, …), or the text is no
-            valid Unicode.
+        WriteError: the file system refuses (disk full, read-only folder, …).
+        UserError: the text is no valid Unicode.
     """
     path = Path(path)
-    temporary = path.with_name(f'.{path.name}.tmp{os.getpid()}{path.suffix}')
+    temporary = path.with_name(f'.{path.name}{_TEMPORARY}{os.getpid()}{path.suffix}')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         writer(temporary)
         with temporary.open('r+b') as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, 'strerror', None) or error
-        raise UserError(f'{path}: cannot be written: {reason}') from error
+    except UnicodeError as error:
+        raise UserError(f'{path}: cannot be written: {error}') from error
+    except OSError as error:
+        raise WriteError(f'{path}: cannot be written: {error.strerror or error}') from error
     finally:
         with suppress(OSError):  # gone when all went well
             temporary.unlink()
+
+
+def remove_temporaries(folder):
+    """Removes what killed processes left behind in `write_atomic`; none may be writing now."""
+    for temporary in folder.glob(f'.*{_TEMPORARY}*'):
+        temporary.unlink()
 
 
 def write_text(path, text):

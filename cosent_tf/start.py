@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cosent_tf.backend import device_name, keras, versions
+from cosent_tf.distribution import is_chief, replicas, use_strategy
 from cosent_tf.errors import UserError
 from cosent_tf.runs import (
     CONFIG_FILE,
@@ -18,17 +19,20 @@ from cosent_tf.runs import (
     TEST_FILE,
     VALID_FILE,
     WEIGHTS_FILE,
+    is_finished,
+    remove_temporaries,
     run_name,
     write_json,
 )
 
 POLICIES = {'fp32': 'float32', 'bf16': 'mixed_bfloat16', 'fp16': 'mixed_float16'}
 
-# in the order in which they lose their meaning when a run starts anew
+# What a new start removes, in this order: a run without metrics.json does not look finished, and
+# one without state.h5 is not resumed. config.json stays until it is replaced: it says whose run
+# this is.
 RUN_FILES = (
     METRICS_FILE,
     STATE_FILE,
-    CONFIG_FILE,
     HISTORY_FILE,
     LOSSES_FILE,
     WEIGHTS_FILE,
@@ -43,37 +47,47 @@ def start_run(args: Namespace) -> Path:
     """Seed all generators, say what trains where, and make the run folder.
 
     Returns:
-        The run folder, locked for this process, with its config.json.
+        The run folder; the chief process has locked it and written config.json.
 
     Raises:
         UserError: the run is finished, in progress, or does not fit --resume.
     """
+    use_strategy(args.strategy)
     keras.utils.set_random_seed(args.seed)
     keras.mixed_precision.set_global_policy(POLICIES[args.precision])
     folder = Path(args.runs_dir) / run_name(args.task, args.model, args.method, args.seed)
     device, libraries = device_name(), versions()
     print(
         ('no GPU found, training on the CPU' if device == 'CPU' else f'training on {device}')
+        + (f' and {replicas() - 1} more' if replicas() > 1 else '')
         + f', {args.precision}, '
         + ', '.join(
             f'{name} {libraries[name]}' for name in ('tensorflow', 'tf_keras', 'bert4keras')
         )
     )
-    _lock(folder)
-    config = {
-        'arguments': vars(args),
-        'versions': libraries,
-        'device': device,
-        'precision': args.precision,
-        'git_commit': _git_commit(),
-        'started': datetime.now(UTC).isoformat(timespec='seconds'),
-    }
-    if args.resume:
-        _check_resumable(folder, config)
-    else:
-        _clear(folder, args.overwrite)
-        write_json(folder / CONFIG_FILE, config)
+    if is_chief():
+        config = {
+            'arguments': vars(args),
+            'versions': libraries,
+            'device': device,
+            'precision': args.precision,
+            'git_commit': _git_commit(),
+            'started': datetime.now(UTC).isoformat(timespec='seconds'),
+        }
+        _take(folder, config, args)
     return folder
+
+
+def _take(folder: Path, config: dict, args: Namespace) -> None:
+    """Lock the run folder, and prepare it for a new start or for going on."""
+    _lock(folder)
+    if not args.overwrite and is_finished(folder):
+        raise UserError(f'{folder}: this run is finished; --overwrite starts it anew')
+    if not args.overwrite and (folder / STATE_FILE).exists():
+        _check_resumable(folder, args)
+    else:
+        _clear(folder)
+        write_json(folder / CONFIG_FILE, config)
 
 
 def _lock(folder: Path) -> None:
@@ -87,32 +101,32 @@ def _lock(folder: Path) -> None:
     except BlockingIOError:
         raise UserError(f'{folder}: another process is training this run') from None
     except OSError as error:
-        raise UserError(f'{folder}: cannot be written: {error.strerror}') from error
+        reason = f'{folder}: cannot be written: {error.strerror}'
+        raise UserError(f'{reason}; --runs_dir names another place') from error
+    remove_temporaries(folder)
 
 
-def _check_resumable(folder: Path, config: dict) -> None:
-    if (folder / METRICS_FILE).exists():
-        raise UserError(f'{folder}: this run is finished; --overwrite starts it anew')
+def _check_resumable(folder: Path, args: Namespace) -> None:
+    if not args.resume:
+        raise UserError(
+            f'{folder}: this run was interrupted; --resume goes on, --overwrite starts anew'
+        )
     try:
-        before = json.loads((folder / CONFIG_FILE).read_text('utf-8'))['arguments']
-    except (OSError, ValueError, KeyError):
-        raise UserError(f'{folder}: no run to resume; leave out --resume') from None
+        before = json.loads((folder / CONFIG_FILE).read_bytes())['arguments']
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f'{folder / CONFIG_FILE}: cannot be read: {error}; --overwrite starts the run anew'
+        ) from error
     changed = [
         f'--{name} {before.get(name)}, now {value}'
-        for name, value in config['arguments'].items()
+        for name, value in vars(args).items()
         if name not in ('resume', 'overwrite', 'runs_dir') and before.get(name) != value
     ]
     if changed:
         raise UserError(f'{folder}: the run was started with {"; ".join(changed)}')
 
 
-def _clear(folder: Path, overwrite: bool) -> None:
-    if not overwrite and (folder / METRICS_FILE).exists():
-        raise UserError(f'{folder}: this run is finished; --overwrite starts it anew')
-    if not overwrite and (folder / STATE_FILE).exists():
-        raise UserError(
-            f'{folder}: this run was interrupted; --resume goes on, --overwrite starts anew'
-        )
+def _clear(folder: Path) -> None:
     for name in RUN_FILES:
         (folder / name).unlink(missing_ok=True)
 

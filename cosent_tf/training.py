@@ -12,7 +12,9 @@ import numpy as np
 from cosent_tf.backend import keras, tf
 from cosent_tf.checkpoints import (
     State,
+    check_weights,
     model_weights,
+    optimizer_weights,
     read_state,
     read_weights,
     write_state,
@@ -20,7 +22,9 @@ from cosent_tf.checkpoints import (
 )
 from cosent_tf.data import Batches, Split
 from cosent_tf.decisions import Rule, fit_rule
-from cosent_tf.errors import RunError
+from cosent_tf.distribution import distribute, from_chief, gather, is_chief
+from cosent_tf.errors import RunError, WriteError
+from cosent_tf.pretrained import set_weights
 from cosent_tf.runs import (
     HISTORY_FILE,
     LOSSES_FILE,
@@ -38,12 +42,17 @@ Score = Callable[[str], np.ndarray]  # the name of a split → scores (n,) or (n
 
 
 class Model(keras.Model):
-    """A keras.Model whose `fit` logs the loss of each step itself, not its mean so far."""
+    """A keras.Model whose `fit` logs the loss of each step itself, not its mean so far.
+
+    Of several replicas, each one computes the loss of the whole batch, and Keras gives it an equal
+    share of it; the shares are summed in the gradient and in the log.
+    """
 
     def train_step(self, data):
         inputs, labels = data
         with tf.GradientTape() as tape:
-            loss = self.compute_loss(inputs, labels, self(inputs, training=True))
+            outputs = gather(self(inputs, training=True))
+            loss = self.compute_loss(inputs, gather(labels), outputs)
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         return {'loss': loss}
 
@@ -72,9 +81,7 @@ def fit(
     """
     # Made now: a variable made within the first step would have the whole step traced twice.
     model.optimizer._create_all_weights(model.trainable_variables)
-    state = read_state(folder / STATE_FILE, model) if args.resume else State()
-    if state.epoch == state.best_epoch > 0:  # the state is the last thing known to be written
-        write_weights(folder / WEIGHTS_FILE, model_weights(model))
+    state = _restore(model, folder)
     try:
         if state.epoch < args.epochs:
             model.fit(
@@ -83,22 +90,51 @@ def fit(
                 epochs=args.epochs,
                 initial_epoch=state.epoch,
                 callbacks=[EndOfEpoch(score, splits['valid'], state, folder)],
-                verbose=1 if sys.stdout.isatty() else 2,
+                verbose=(1 if sys.stdout.isatty() else 2) if is_chief() else 0,
             )
-        read_weights(folder / WEIGHTS_FILE, model_weights(model))
+        if is_chief():
+            read_weights(folder / WEIGHTS_FILE, model_weights(model))
+        _share(model_weights(model))
         _score_best(score, splits, state, folder)
+    except WriteError as error:
+        raise RunError(f'{error}; once it can be, go on: {_resume_command()}') from error
     except KeyboardInterrupt:
-        command = [part for part in sys.argv if part not in ('--overwrite', '--resume')]
-        raise RunError(f'interrupted; go on: python {shlex.join(command)} --resume') from None
+        raise RunError(f'interrupted; go on: {_resume_command()}') from None
+
+
+def _restore(model: Model, folder: Path) -> State:
+    """Go on from the last epoch that was saved, or from none."""
+    state = _read_state(model, folder) if is_chief() else State()
+    _share(model_weights(model) | optimizer_weights(model))
+    [shared] = from_chief([np.array([state.epoch, state.best_epoch, state.best_value])])
+    state.epoch, state.best_epoch, state.best_value = int(shared[0]), int(shared[1]), shared[2]
+    return state
+
+
+def _share(variables: dict[str, tf.Variable]) -> None:
+    """Give variables the chief's values."""
+    values = from_chief([variable.numpy() for variable in variables.values()])
+    set_weights(variables, dict(zip(variables, values, strict=True)))
+
+
+def _read_state(model: Model, folder: Path) -> State:
+    state = read_state(folder / STATE_FILE, model)
+    if 0 < state.best_epoch < state.epoch:
+        check_weights(folder / WEIGHTS_FILE, model_weights(model))  # now, not hours later
+    elif state.epoch:  # the state is the last thing known to be written
+        write_weights(folder / WEIGHTS_FILE, model_weights(model))
+    return state
+
+
+def _resume_command() -> str:
+    arguments = [part for part in sys.argv if part not in ('--overwrite', '--resume')]
+    return f'python {shlex.join(arguments)} --resume'
 
 
 def _dataset(batches: Batches, first_epoch: int) -> tf.data.Dataset:
-    """The batches of all epochs, made ahead of the step that needs them."""
+    """The batches of all epochs."""
     signature = (tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, 1), tf.int32))
-    epochs = tf.data.Dataset.from_generator(
-        lambda: batches.epochs(first_epoch), output_signature=signature
-    )
-    return epochs.prefetch(8)
+    return distribute(lambda parts, own: batches.epochs(first_epoch, parts, own), signature)
 
 
 class EndOfEpoch(keras.callbacks.Callback):
@@ -118,16 +154,13 @@ class EndOfEpoch(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.losses.append(float(logs['loss']))
         if not np.isfinite(self.losses[-1]):
-            step = len(self.state.losses) + len(self.losses)
-            raise RunError(
-                f'{self.folder}: the loss is {self.losses[-1]} at step {step} (epoch '
-                f'{self.state.epoch + 1}); what was saved after epoch {self.state.epoch} is kept; '
-                'a lower --lr with --overwrite starts anew'
-            )
+            self._refuse(f'the loss is {self.losses[-1]}')
 
     def on_epoch_end(self, epoch, logs=None):
         state = self.state
         scores = self.score('valid')
+        if not np.isfinite(scores).all():
+            self._refuse('a score of valid is not finite')
         rule = fit_rule(self.labels, scores)
         valid = rule.measures(self.labels, scores)
         value = valid['spearman'] if valid['accuracy'] is None else valid['accuracy']
@@ -150,7 +183,17 @@ class EndOfEpoch(keras.callbacks.Callback):
         shown = ('loss', 'valid_accuracy', 'valid_spearman', 'threshold')
         logs.update({name: row[name] for name in shown if row[name] is not None})
 
+    def _refuse(self, what: str) -> None:
+        epoch, step = self.state.epoch, len(self.state.losses) + len(self.losses)
+        kept = f'epoch {epoch} is kept, but' if epoch else 'nothing is kept, and'
+        raise RunError(
+            f'{self.folder}: {what} at step {step}, in epoch {epoch + 1}; {kept} --resume would '
+            'end here again: --overwrite with a lower --lr starts anew'
+        )
+
     def _save(self, is_best: bool) -> None:
+        if not is_chief():
+            return
         # In this order: with the state written, everything after it can be made again from it.
         write_state(self.folder / STATE_FILE, self.state, self.model)
         if is_best:
@@ -174,6 +217,8 @@ def _score_best(score: Score, splits: dict[str, Split], state: State, folder: Pa
     valid, test = splits['valid'], splits['test']
     valid_scores, test_scores = score('valid'), score('test')
     seconds = time.perf_counter() - start
+    if not is_chief():
+        return
     write_predictions(folder / VALID_FILE, valid.labels, valid_scores, valid.pairs)
     write_predictions(folder / TEST_FILE, test.labels, test_scores, test.pairs)
     write_tables(folder, state)

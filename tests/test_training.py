@@ -1,6 +1,7 @@
 """The three scripts as a user runs them: what they write, what they refuse, how they go on."""
 
 import csv
+import functools
 import json
 import re
 import runpy
@@ -37,14 +38,13 @@ FILES = {
 }
 
 
-@pytest.fixture
-def flags(bert_dir, data_dir, tmp_path):
+@pytest.fixture(scope='module')
+def settings(bert_dir, data_dir):
     """The flags of a short run on the task TOY, without dropout."""
     values = {
         'task': 'TOY',
         'bert_dir': bert_dir,
         'data_dir': data_dir,
-        'runs_dir': tmp_path,
         'epochs': 2,
         'batch_size': 16,
         'maxlen': 40,
@@ -52,6 +52,27 @@ def flags(bert_dir, data_dir, tmp_path):
         'dropout_rate': 0,
     }
     return {name: str(value) for name, value in values.items()}
+
+
+@pytest.fixture
+def flags(settings, tmp_path):
+    return settings | {'runs_dir': str(tmp_path)}
+
+
+@pytest.fixture(scope='module')
+def trained(settings, tmp_path_factory):
+    """Run a method's script as a process of its own, once; return the process and the folder."""
+    runs_dir = tmp_path_factory.mktemp('runs')
+
+    @functools.cache
+    def train(method):
+        script, *more = METHODS[method]
+        arguments = command(script, settings | {'runs_dir': str(runs_dir)}, *more)
+        arguments = [sys.executable, *arguments]
+        done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+        return done, runs_dir / f'TOY.bert.{method}.seed42'
+
+    return train
 
 
 def command(script, flags, *more):
@@ -76,16 +97,12 @@ def read_csv(path):
 
 
 @pytest.mark.parametrize('method', METHODS)
-def test_a_script_writes_a_complete_run(method, flags, data_dir, tmp_path):
-    """Guards the run folder that the evaluation and other programs read; a process of its own."""
-    script, *more = METHODS[method]
-    arguments = [sys.executable, *command(script, flags, *more)]
-    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+def test_a_script_writes_a_complete_run(method, trained, data_dir):
+    """Guards the run folder that the evaluation and other programs read."""
+    done, folder = trained(method)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ''
     assert 'tensorflow 2' in done.stdout.splitlines()[0]
-
-    folder = tmp_path / f'TOY.bert.{method}.seed42'
     assert {path.name for path in folder.iterdir()} - {'.lock'} == FILES
     metrics = json.loads((folder / 'metrics.json').read_text('utf-8'))
     for split in ('valid', 'test'):
@@ -108,12 +125,9 @@ def test_a_script_writes_a_complete_run(method, flags, data_dir, tmp_path):
     np.testing.assert_allclose(means, [float(row['loss']) for row in history], rtol=1e-6)
 
 
-def test_the_encoder_of_a_run_gives_the_scores_of_its_predictions(
-    flags, tmp_path, monkeypatch, capsys
-):
+def test_the_encoder_of_a_run_gives_the_scores_of_its_predictions(trained):
     """Guards load_encoder(run): the weights of the best epoch, not of the pretrained folder."""
-    assert run(command('train_sbert.py', flags), monkeypatch, capsys) == (0, '')
-    folder = tmp_path / 'TOY.bert.sbert.seed42'
+    _, folder = trained('sbert')
     predictions = read_predictions(folder / 'predictions.test.tsv')
     encoder = load_encoder(folder)
     u, v = (encoder.encode([pair[side] for pair in predictions.texts]) for side in (0, 1))
@@ -139,16 +153,25 @@ def test_three_classes_and_graded_labels(flags, tmp_path, monkeypatch, capsys):
             assert -1 <= metrics['test_spearman'] <= 1
 
 
-def test_a_finished_run_is_kept(flags, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize('more', [['--precision', 'fp16'], ['--precision', 'bf16', '--jit']])
+def test_lower_precision_and_xla_train_too(more, trained, flags, tmp_path, monkeypatch, capsys):
+    """Guards the casts between encoder, loss and optimizer: the losses are near those of fp32."""
+    arguments = command('train_cosent.py', flags | {'epochs': '1'}, *more)
+    assert run(arguments, monkeypatch, capsys) == (0, '')
+    folders = (tmp_path / 'TOY.bert.cosent.seed42', trained('cosent')[1])
+    lower, full = ([float(row['loss']) for row in read_csv(f / 'losses.csv')] for f in folders)
+    np.testing.assert_allclose(lower, full[: len(lower)], rtol=0.1)
+
+
+def test_a_finished_run_is_kept(trained, flags, monkeypatch, capsys):
     """Guards hours of training against a repeated command."""
-    arguments = command('train_cosent.py', flags)
-    assert run(arguments, monkeypatch, capsys)[0] == 0
-    before = (tmp_path / 'TOY.bert.cosent.seed42' / 'metrics.json').read_bytes()
-    code, message = run(arguments, monkeypatch, capsys)
-    assert code == 2 and '--overwrite' in message and message.count('\n') == 1
-    code, message = run([*arguments, '--resume'], monkeypatch, capsys)
-    assert code == 2 and 'finished' in message
-    assert (tmp_path / 'TOY.bert.cosent.seed42' / 'metrics.json').read_bytes() == before
+    _, folder = trained('cosent')
+    arguments = command('train_cosent.py', flags | {'runs_dir': str(folder.parent)})
+    before = (folder / 'metrics.json').read_bytes()
+    for more in ([], ['--resume']):
+        code, message = run([*arguments, *more], monkeypatch, capsys)
+        assert code == 2 and '--overwrite' in message and message.count('\n') == 1
+    assert (folder / 'metrics.json').read_bytes() == before
 
 
 WRONG_FLAGS = {
@@ -199,35 +222,3 @@ def test_a_broken_encoder_is_one_clear_line(case, flags, bert_dir, tmp_path, mon
         command('train_cosent.py', flags | {'bert_dir': str(folder)}), monkeypatch, capsys
     )
     assert code == 2 and message.count('\n') == 1 and expected in message
-
-
-def test_resume_goes_on_as_if_never_stopped(flags, tmp_path, monkeypatch, capsys):
-    """Guards a run killed after an epoch: same losses, predictions and metrics at the end."""
-    whole = tmp_path / 'whole'
-    arguments = command('train_interact.py', flags | {'runs_dir': str(whole), 'epochs': '3'})
-    assert run(arguments, monkeypatch, capsys) == (0, '')
-
-    cut = tmp_path / 'cut'
-    arguments = command('train_interact.py', flags | {'runs_dir': str(cut), 'epochs': '3'})
-    with monkeypatch.context() as patch:
-        patch.setattr('cosent_tf.training.write_tables', interrupt)
-        code, message = run(arguments, monkeypatch, capsys)
-    assert code == 1 and message.endswith('--resume\n')
-    code, message = run(arguments, monkeypatch, capsys)
-    assert code == 2 and '--resume' in message
-    changed = command('train_interact.py', flags | {'runs_dir': str(cut), 'epochs': '4'})
-    code, message = run([*changed, '--resume'], monkeypatch, capsys)
-    assert code == 2 and '--epochs 3, now 4' in message
-    assert run([*arguments, '--resume'], monkeypatch, capsys) == (0, '')
-
-    name = 'TOY.bert.interact.seed42'
-    for file in ('losses.csv', 'predictions.valid.tsv', 'predictions.test.tsv'):
-        assert (cut / name / file).read_bytes() == (whole / name / file).read_bytes()
-    one, other = (json.loads((d / name / 'metrics.json').read_text('utf-8')) for d in (whole, cut))
-    assert {k: v for k, v in one.items() if 'seconds' not in k} == {
-        k: v for k, v in other.items() if 'seconds' not in k
-    }
-
-
-def interrupt(*_):
-    raise KeyboardInterrupt

@@ -58,7 +58,7 @@ def write_google_bert(folder, config=TINY_CONFIG, vocab=None, seed=0) -> dict[st
     (folder / 'bert_config.json').write_text(json.dumps(config, indent=2), encoding='utf-8')
     (folder / 'vocab.txt').write_text('\n'.join(vocab) + '\n', encoding='utf-8')
     weights = random_weights(config, seed)
-    _save(folder / 'bert_model.ckpt', weights)
+    save_checkpoint(folder / 'bert_model.ckpt', weights)
     return weights
 
 
@@ -95,7 +95,7 @@ def weight_shapes(config) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _save(path, weights) -> None:
+def save_checkpoint(path, weights) -> None:
     """Write a checkpoint as TensorFlow 1 did, in a graph and session of its own."""
     v1 = tf.compat.v1
     with tf.Graph().as_default(), v1.Session() as session:

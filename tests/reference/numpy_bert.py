@@ -10,8 +10,6 @@ masking, does not exist here: what an encoder returns for a padded batch must be
 import numpy as np
 from scipy.special import erf
 
-LAYER_NORM_EPSILON = 1e-12  # Google's
-
 
 def bert_cls(weights, config, token_ids, segment_ids, mask):
     """Return the [CLS] vectors of the last layer, (n, D); arguments as for `bert_hidden`."""
@@ -43,14 +41,16 @@ def _sentence(weights, config, tokens, segments, positions):
         + weights['bert/embeddings/token_type_embeddings'][segments]
         + weights['bert/embeddings/position_embeddings'][positions]
     )
-    x = _layer_norm(weights, 'bert/embeddings/LayerNorm', x)
+    epsilon = config.get('layer_norm_eps', 1e-12)  # Google's
+    activation = ACTIVATIONS[config['hidden_act']]
+    x = _layer_norm(weights, 'bert/embeddings/LayerNorm', x, epsilon)
     for index in range(config['num_hidden_layers']):
         layer = f'bert/encoder/layer_{index}'
         attended = _attention(weights, f'{layer}/attention', x, config['num_attention_heads'])
-        x = _layer_norm(weights, f'{layer}/attention/output/LayerNorm', x + attended)
-        inner = _gelu(_linear(weights, f'{layer}/intermediate/dense', x))
+        x = _layer_norm(weights, f'{layer}/attention/output/LayerNorm', x + attended, epsilon)
+        inner = activation(_linear(weights, f'{layer}/intermediate/dense', x))
         outer = _linear(weights, f'{layer}/output/dense', inner)
-        x = _layer_norm(weights, f'{layer}/output/LayerNorm', x + outer)
+        x = _layer_norm(weights, f'{layer}/output/LayerNorm', x + outer, epsilon)
     return x
 
 
@@ -71,9 +71,9 @@ def _linear(weights, scope, x):
     return x @ weights[f'{scope}/kernel'] + weights[f'{scope}/bias']
 
 
-def _layer_norm(weights, scope, x):
+def _layer_norm(weights, scope, x, epsilon):
     centred = x - x.mean(axis=1, keepdims=True)
-    deviation = np.sqrt((centred**2).mean(axis=1, keepdims=True) + LAYER_NORM_EPSILON)
+    deviation = np.sqrt((centred**2).mean(axis=1, keepdims=True) + epsilon)
     return centred / deviation * weights[f'{scope}/gamma'] + weights[f'{scope}/beta']
 
 
@@ -82,6 +82,14 @@ def _gelu(x):
     return x * (1 + erf(x / np.sqrt(2))) / 2
 
 
+def _gelu_new(x):
+    """The approximation of the paper, with tanh."""
+    return x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))) / 2
+
+
 def _softmax(x):
     powers = np.exp(x - x.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
+
+
+ACTIVATIONS = {'gelu': _gelu, 'gelu_new': _gelu_new, 'relu': lambda x: np.maximum(x, 0)}

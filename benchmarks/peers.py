@@ -1,0 +1,89 @@
+"""The same work with sentence-transformers, with the plain way and with this project, alternating.
+
+    make bench-peers
+    python -m benchmarks.peers [--data_dir DIR --task BQ --vocab FILE]
+
+Training: CoSENT on the same pairs in the same batches, a BERT of the same size, dropout 0.1 and
+Adam; sentence-transformers as its documentation has it (SentenceTransformerTrainer, CoSENTLoss).
+Scoring: from the texts of the test split to cosines; sentence-transformers by `encode`, the plain
+way by a `predict` call for each 64 rows.
+
+Every subject is a process of its own, on the CPU, with as many threads as its library takes by
+itself. It has a first turn that is not counted, then its turns with the others.
+"""
+
+import statistics
+import sys
+import tempfile
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from benchmarks.common import alternate, ratio, report
+from benchmarks.prepare import make_workload, settings, workload_parser
+from benchmarks.turns import Worker
+from benchmarks.workload import Workload
+from cosent_tf.cli import exit_on_error, positive
+from cosent_tf.errors import UserError
+
+PEER = 'sentence-transformers'
+
+
+def main():
+    parser = workload_parser(__doc__)
+    add = parser.add_argument
+    add('--steps', type=positive(int), default=50, help='of training a turn (default: 50)')
+    add('--pairs', type=positive(int), default=0, help='of test to score (default: all)')
+    add('--peers_python', default='.venv-peers/bin/python', help='where the peers are installed')
+    args = parser.parse_args()
+    if not Path(args.peers_python).is_file():
+        raise UserError(f'{args.peers_python} not found; make bench-peers installs the peers')
+    with tempfile.TemporaryDirectory() as folder:
+        work = make_workload(args, folder, args.steps * args.batch_size, args.pairs)
+        training, versions = measure('train', args, work)
+        scoring, versions = measure('score', args, work)
+        rows = [
+            *speeds('training', 'pairs', len(work.train), training),
+            *speeds('scoring', 'sentences', 2 * len(work.test), scoring),
+        ]
+        title = f'{PEER} {versions[PEER]}, torch {versions["torch"]}'
+        seconds = {'training': training, 'scoring': scoring}
+        report('peers', title, rows, settings(args, work), peers=versions, seconds=seconds)
+
+
+def measure(job: str, args, work: Workload) -> tuple[dict[str, list[float]], dict[str, str]]:
+    """Let all subjects train or score in turns.
+
+    Returns:
+        The seconds of every turn, by subject, and the versions of the peers' libraries.
+    """
+    path = Path(work.bert_dir) / 'workload.json'
+    work.save(path)
+    commands = {
+        'ours': (sys.executable, 'benchmarks.tensorflow_worker', f'{job}-ours'),
+        'plain': (sys.executable, 'benchmarks.tensorflow_worker', f'{job}-plain'),
+        PEER: (args.peers_python, 'benchmarks.sentence_transformers_worker', job),
+    }
+    with ExitStack() as stack:
+        workers = {
+            name: stack.enter_context(closing(Worker(*command, str(path))))
+            for name, command in commands.items()
+        }
+        turns = {name: worker.turn for name, worker in workers.items()}
+        return alternate(turns, args.rounds), workers[PEER].versions
+
+
+def speeds(work: str, unit: str, count: int, seconds: dict[str, list[float]]) -> list[dict]:
+    """Make table rows of the seconds that each subject took for so many pairs or sentences."""
+    return [
+        {
+            'work': f'{work}, {unit}/s',
+            'with': name,
+            'speed': count / statistics.median(values),
+            'ours is faster': ratio(seconds['ours'], values),
+        }
+        for name, values in seconds.items()
+    ]
+
+
+if __name__ == '__main__':
+    exit_on_error(main)

@@ -1,0 +1,109 @@
+"""Training CoSENT: pairs a second of this project and of the plain way, alternating.
+
+    python -m benchmarks.train_throughput [--data_dir DIR --task BQ --vocab FILE]
+    python -m benchmarks.train_throughput --scaling 1000 4000 16000
+
+Both train one epoch a turn on the same batches in the same order; the first turn, in which graphs
+are traced, is not counted. With --scaling: does a pair cost the same however many there are?
+
+Useful FLOP are those that the [CLS] vectors of the real tokens need: matrix products and attention,
+forward and (twice that) backward; of the last layer the keys and values of all tokens, the rest for
+[CLS] only; nothing for padding. Their share is of what a large float32 matrix product reaches, in
+turns with the training.
+"""
+
+import statistics
+import tempfile
+
+import numpy as np
+
+from benchmarks.common import alternate, ratio, report, timed
+from benchmarks.prepare import make_workload, settings, workload_parser
+from benchmarks.subjects import make_batches, our_model, plain_model, training
+from benchmarks.workload import Workload
+from cosent_tf.backend import tf
+from cosent_tf.cli import exit_on_error, positive
+
+MATRIX = 2048
+PRODUCTS = 10  # a turn
+
+
+def main():
+    parser = workload_parser(__doc__)
+    parser.add_argument('--steps', type=positive(int), default=50, help='a turn (default: 50)')
+    parser.add_argument('--scaling', type=positive(int), nargs='+', metavar='PAIRS')
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if args.scaling:
+            measure_scaling(args, make_workload(args, folder))
+        else:
+            measure_throughput(args, make_workload(args, folder, args.steps * args.batch_size))
+
+
+def measure_throughput(args, work: Workload) -> None:
+    """Ours, plain, and a bare matrix product."""
+    batches = make_batches(work)
+    matrix = tf.random.normal((MATRIX, MATRIX))
+    seconds = alternate(
+        {
+            'ours': training(our_model(work), batches),
+            'plain': training(plain_model(work), batches),
+            'matmul': timed(lambda: [tf.matmul(matrix, matrix).numpy() for _ in range(PRODUCTS)]),
+        },
+        args.rounds,
+    )
+    encoded = batches.encoded
+    useful = 3 * forward_flop(work.config, encoded.rows.lengths[encoded.index])
+    peak = PRODUCTS * 2 * MATRIX**3 / statistics.median(seconds['matmul'])
+    rows = []
+    for name in ('ours', 'plain'):
+        median = statistics.median(seconds[name])
+        rows.append(
+            {
+                'path': name,
+                'pairs/s': len(work.train) / median,
+                'times plain': ratio(seconds[name], seconds['plain']),
+                'useful GFLOP/s': useful / median / 1e9,
+                '% of matmul': 100 * useful / median / peak,
+            }
+        )
+    title = f'Training CoSENT, {len(batches)} steps a turn, matmul {peak / 1e9:.0f} GFLOP/s'
+    report('train_throughput', title, rows, settings(args, work), seconds=seconds)
+
+
+def measure_scaling(args, work: Workload) -> None:
+    """The seconds of one epoch of ours for different numbers of pairs."""
+    model = our_model(work)
+    turns = {}
+    for pairs in args.scaling:
+        train = [work.train[i % len(work.train)] for i in range(pairs)]
+        turns[pairs] = training(model, make_batches(work._replace(train=train)))
+    seconds = alternate(turns, args.rounds)
+    medians = {pairs: statistics.median(values) for pairs, values in seconds.items()}
+    first = args.scaling[0]
+    rows = [
+        {
+            'pairs': pairs,
+            'seconds': median,
+            'pairs/s': pairs / median,
+            'cost of a pair': (median / pairs) / (medians[first] / first),
+        }
+        for pairs, median in medians.items()
+    ]
+    report('train_scaling', 'Training CoSENT, one epoch', rows, settings(args, work))
+
+
+def forward_flop(config: dict, lengths: np.ndarray) -> float:
+    """Floating-point operations that the [CLS] vectors of rows of these lengths need."""
+    hidden, inner = config['hidden_size'], config['intermediate_size']
+    lengths = lengths.astype(np.float64)
+    rows, tokens, squares = lengths.size, lengths.sum(), np.square(lengths).sum()
+    feed_forward = 2 * 2 * hidden * inner  # a token
+    projection = 2 * hidden * hidden  # a token, for each of query, key, value and output
+    layer = tokens * (4 * projection + feed_forward) + squares * 4 * hidden
+    last = tokens * (2 * projection + 4 * hidden) + rows * (2 * projection + feed_forward)
+    return (config['num_hidden_layers'] - 1) * layer + last
+
+
+if __name__ == '__main__':
+    exit_on_error(main)

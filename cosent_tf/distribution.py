@@ -1,0 +1,95 @@
+"""Several GPUs, or several machines: every step sees the whole batch, and one process writes.
+
+A CoSENT loss compares all pairs of a batch, so a loss of each replica's part would be another loss.
+Replicas therefore encode their part of the rows, gather all outputs, and compute the very loss of
+one device; its gradient flows back to each replica's own rows.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from cosent_tf.backend import tf
+from cosent_tf.errors import UserError
+
+STRATEGIES = {
+    'one': lambda: None,
+    'mirrored': tf.distribute.MirroredStrategy,
+    'multiworker': tf.distribute.MultiWorkerMirroredStrategy,
+}
+PREFETCHED = 8  # parts of a batch, made ahead of the step that needs them
+
+
+def use_strategy(name: str) -> None:
+    """Place all that is built from now on by a strategy; the first thing to do in a process.
+
+    Args:
+        name: one, mirrored (the GPUs of this machine) or multiworker (the machines of TF_CONFIG).
+
+    Raises:
+        UserError: multiworker without TF_CONFIG.
+    """
+    if name == 'multiworker' and 'TF_CONFIG' not in os.environ:
+        raise UserError(
+            '--strategy multiworker needs TF_CONFIG in the environment of every process, such as '
+            '\'{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
+            '"task": {"type": "worker", "index": 0}}\''
+        )
+    tf.distribute.experimental_set_strategy(STRATEGIES[name]())
+
+
+def replicas() -> int:
+    """Return how many devices share a batch."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def is_chief() -> bool:
+    """Tell whether this process is the one that writes."""
+    return tf.distribute.get_strategy().extended.should_checkpoint
+
+
+def distribute(generate: Callable[[int, slice], Iterator], signature) -> tf.data.Dataset:
+    """Make a dataset that gives every replica its own part of each step.
+
+    Args:
+        generate: the number of replicas, and which of them this process has → their parts of the
+            first step, of the second, …
+        signature: of a part.
+    """
+
+    def own_parts(context):
+        count = context.num_replicas_in_sync // context.num_input_pipelines
+        first = context.input_pipeline_id * count
+        own = slice(first, first + count)
+        parts = tf.data.Dataset.from_generator(
+            lambda: generate(context.num_replicas_in_sync, own), output_signature=signature
+        )
+        return parts.prefetch(PREFETCHED)
+
+    return tf.distribute.get_strategy().distribute_datasets_from_function(own_parts)
+
+
+def gather(value: tf.Tensor) -> tf.Tensor:
+    """Return a replica's rows together with those of all others; gradients come back."""
+    if replicas() == 1:
+        return value
+    value = tf.identity(value)  # labels come without a device, and all_gather asks for one
+    return tf.distribute.get_replica_context().all_gather(value, axis=0)
+
+
+def from_chief(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Return the chief's values; other processes give any of the same shape."""
+    strategy = tf.distribute.get_strategy()
+    if not isinstance(strategy, STRATEGIES['multiworker']):
+        return arrays
+
+    @tf.function
+    def share(values):
+        context = tf.distribute.get_replica_context()
+        first = context.replica_id_in_sync_group == 0
+        kept = [tf.where(first, value, tf.zeros_like(value)) for value in values]
+        return [context.all_reduce('SUM', value) for value in kept]
+
+    shared = strategy.run(share, ([tf.constant(array) for array in arrays],))
+    return [strategy.experimental_local_results(value)[0].numpy() for value in shared]

@@ -1,0 +1,238 @@
+"""The files of a BERT folder, whatever wrote them, under the names of Google's BERT.
+
+    configuration   bert_config.json (Google) or config.json (Hugging Face)
+    vocabulary      vocab.txt, or tokenizer.json (all that transformers 5 writes)
+    weights         bert_model.ckpt.* (Google), or model.safetensors, tf_model.h5 or
+                    pytorch_model.bin (Hugging Face)
+
+Where a folder has several of a kind, the first is read. Every tensor of the weights is accounted
+for: it is a weight of the encoder, or of what `NOT_ENCODER` names, or an error.
+"""
+
+import json
+import pickle
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import h5py
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from cosent_tf.backend import tf
+from cosent_tf.errors import UserError
+from cosent_tf.readers import read_lines
+
+CONFIGS = ('bert_config.json', 'config.json')
+SIZES = {  # with the defaults of both formats
+    'vocab_size': None,
+    'hidden_size': None,
+    'num_hidden_layers': None,
+    'num_attention_heads': None,
+    'intermediate_size': None,
+    'max_position_embeddings': 512,
+    'type_vocab_size': 2,
+}
+ONLY = {'model_type': 'bert', 'position_embedding_type': 'absolute', 'is_decoder': False}
+ACTIVATIONS = {  # hidden_act: bert4keras's name
+    'gelu': 'gelu_erf',
+    'gelu_python': 'gelu_erf',
+    'gelu_new': 'gelu_tanh',
+    'gelu_fast': 'gelu_tanh',
+    'gelu_pytorch_tanh': 'gelu_tanh',
+    'relu': 'relu',
+    'silu': 'swish',
+    'swish': 'swish',
+}
+
+NOT_ENCODER = re.compile(
+    r'bert/pooler/.*'  # behind the [CLS] vector
+    r'|(cls|mlm___cls|nsp___cls)/.*'  # the heads of pre-training
+    r'|bert/embeddings/(position_ids|token_type_ids)'  # 0, 1, 2, … and 0, 0, 0, …
+    r'|global_step|.*/adam_[mv]'  # the state of Google's optimizer
+)
+
+# What the libraries behind the readers raise for a file that is broken.
+BROKEN = (
+    tf.errors.OpError,
+    SafetensorError,
+    pickle.UnpicklingError,
+    OSError,
+    ValueError,
+    RuntimeError,
+    KeyError,
+    IndexError,
+    EOFError,
+)
+
+# the name of a tensor in its file, and how to read it
+Tensors = Iterator[tuple[str, Callable[[], np.ndarray]]]
+
+
+def read_config(folder: Path) -> dict:
+    """Read the configuration of a BERT.
+
+    Args:
+        folder: holds bert_config.json or config.json.
+
+    Returns:
+        Google's keys for the sizes, `hidden_act` by bert4keras's name, and `layer_norm_eps`.
+
+    Raises:
+        UserError: missing or broken, or of another architecture.
+    """
+    path = next((folder / name for name in CONFIGS if (folder / name).is_file()), None)
+    if path is None:
+        raise UserError(f'{folder}/bert_config.json: cannot be read: no such file, nor config.json')
+    config = _read_json(path)
+    for key, expected in ONLY.items():
+        if config.get(key, expected) != expected:
+            raise UserError(f'{path}: {key} is {config[key]!r}, only {expected!r} can be loaded')
+    sizes = {key: config.get(key, default) for key, default in SIZES.items()}
+    for key, size in sizes.items():
+        if type(size) is not int or size < 1:
+            raise UserError(f'{path}: {key} must be a positive integer, not {size!r}')
+    if config.get('hidden_act') not in ACTIVATIONS:
+        raise UserError(
+            f'{path}: hidden_act is {config.get("hidden_act")!r}, not one of '
+            f'{", ".join(ACTIVATIONS)}'
+        )
+    epsilon = config.get('layer_norm_eps', 1e-12)
+    if type(epsilon) is not float or not 0 < epsilon < 1:
+        raise UserError(f'{path}: layer_norm_eps must be between 0 and 1, not {epsilon!r}')
+    return {
+        **sizes,
+        'hidden_act': ACTIVATIONS[config['hidden_act']],
+        'layer_norm_eps': epsilon,
+    }
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        config = json.loads('\n'.join(read_lines(path)))
+    except json.JSONDecodeError as error:
+        raise UserError(f'{path}:{error.lineno}: not JSON: {error.msg}') from error
+    if not isinstance(config, dict):
+        raise UserError(f'{path}: must hold a JSON object')
+    return config
+
+
+def read_vocab(folder: Path) -> tuple[Path, list[str]]:
+    """Read the tokens of a BERT in the order of their ids, and say from which file.
+
+    Raises:
+        UserError: missing or broken.
+    """
+    path, other = folder / 'vocab.txt', folder / 'tokenizer.json'
+    if path.is_file() or not other.is_file():
+        return path, [token.strip() for token in read_lines(path)]
+    model = _read_json(other).get('model')
+    if not isinstance(model, dict) or model.get('type') != 'WordPiece':
+        raise UserError(f'{other}: not the tokenizer of a BERT: no WordPiece model')
+    return other, sorted(model['vocab'], key=model['vocab'].get)
+
+
+def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """Read the weights of an encoder.
+
+    Args:
+        folder: holds one of the files of `READERS`.
+        shapes: of every weight that the configuration asks for, by Google's names.
+
+    Returns:
+        The float32 weights by Google's names.
+
+    Raises:
+        UserError: no such file, broken, or a tensor is missing, surplus or of another shape.
+    """
+    file = next((name for name in READERS if (folder / name).is_file()), None)
+    if file is None:
+        raise UserError(f'{folder}: no weights there: none of {", ".join(READERS)}')
+    path, (reader, google_name) = folder / file, READERS[file]
+    own_names, arrays = {}, {}
+    try:
+        for own_name, read in reader(path):
+            name = google_name(own_name)
+            if not NOT_ENCODER.fullmatch(name):
+                array = np.asarray(read(), np.float32)
+                transposed = google_name is _name_of_pytorch and name.endswith('/kernel')
+                own_names[name], arrays[name] = own_name, array.T if transposed else array
+    except BROKEN as error:
+        reason = str(error).partition('\n')[0]
+        raise UserError(f'{path}: not readable as weights: {reason}') from error
+    _check_complete(path, arrays, own_names, shapes)
+    return arrays
+
+
+def _check_complete(path: Path, arrays: dict, own_names: dict, shapes: dict) -> None:
+    for name, shape in shapes.items():
+        if name not in arrays:
+            raise UserError(f'{path}: {name} is missing, the configuration asks for {shape}')
+        if arrays[name].shape != shape:
+            raise UserError(
+                f'{path}: {own_names[name]} has shape {arrays[name].shape}, but the configuration '
+                f'asks for {name} of {shape}'
+            )
+    for name in arrays:
+        if name not in shapes:
+            raise UserError(
+                f'{path}: {own_names[name]} has no place in the BERT of the configuration'
+            )
+
+
+def _read_google(path: Path) -> Tensors:
+    checkpoint = tf.train.load_checkpoint(str(path.with_suffix('')))
+    for name in checkpoint.get_variable_to_shape_map():
+        yield name, partial(checkpoint.get_tensor, name)
+
+
+def _read_safetensors(path: Path) -> Tensors:
+    with safe_open(path, 'numpy') as file:
+        for name in file.keys():  # noqa: SIM118 (it is no dict)
+            yield name, partial(file.get_tensor, name)
+
+
+def _read_keras(path: Path) -> Tensors:
+    names = []
+    with h5py.File(path, 'r') as file:
+        file.visit(names.append)
+        for name in names:
+            if isinstance(file[name], h5py.Dataset):
+                yield name, file[name].__array__
+
+
+def _read_torch(path: Path) -> Tensors:
+    try:
+        import torch
+    except ImportError:
+        raise UserError(
+            f'{path}: reading it needs PyTorch (pip install torch); model.safetensors does not'
+        ) from None
+    for name, tensor in torch.load(path, map_location='cpu', weights_only=True).items():
+        yield name, tensor.float().numpy
+
+
+def _name_of_pytorch(own_name: str) -> str:
+    """encoder.layer.0.output.LayerNorm.weight → bert/encoder/layer_0/output/LayerNorm/gamma"""
+    name = re.sub(r'^(embeddings|encoder|pooler)\.', r'bert.\1.', own_name)
+    name = re.sub(r'\.layer\.(\d+)\.', r'.layer_\1.', name).replace('.', '/')
+    name = re.sub(r'_embeddings/weight$', '_embeddings', name)
+    name = re.sub(r'LayerNorm/weight$', 'LayerNorm/gamma', name)
+    name = re.sub(r'LayerNorm/bias$', 'LayerNorm/beta', name)
+    return re.sub(r'/weight$', '/kernel', name)
+
+
+def _name_of_keras(own_name: str) -> str:
+    """bert/tf_bert_model/bert/encoder/layer_._0/…/kernel:0 → bert/encoder/layer_0/…/kernel"""
+    name = re.sub(r'^bert/(\w+/)?bert/', 'bert/', own_name).removesuffix(':0')
+    name = re.sub(r'_embeddings/(weight|embeddings)$', '_embeddings', name)
+    return name.replace('layer_._', 'layer_')
+
+
+READERS = {  # file: its reader, and the function from its names to Google's
+    'bert_model.ckpt.index': (_read_google, str),
+    'model.safetensors': (_read_safetensors, _name_of_pytorch),
+    'tf_model.h5': (_read_keras, _name_of_keras),
+    'pytorch_model.bin': (_read_torch, _name_of_pytorch),
+}

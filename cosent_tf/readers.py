@@ -1,0 +1,185 @@
+"""Text files as people have them: lines of texts, and sentence pairs in four formats.
+
+    .data    text1 \\t text2 \\t label a line, without a header, as in senteval_cn
+    .tsv     a header and tab-separated fields, no quoting
+    .csv     a header and comma-separated fields, quoted as spreadsheets do
+    .jsonl   a JSON object a line
+
+The last three have the columns sentence1, sentence2 or text1, text2, and label, or else score.
+All are UTF-8, and gzipped where the name ends in .gz.
+"""
+
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from cosent_tf.errors import UserError
+
+SUFFIXES = tuple(
+    suffix + packed for suffix in ('.data', '.tsv', '.csv', '.jsonl') for packed in ('', '.gz')
+)
+COLUMNS = (('sentence1', 'text1'), ('sentence2', 'text2'), ('label', 'score'))
+SPACES = str.maketrans('\t\n\r', '   ')
+
+Pair = tuple[str, str, int]
+Rows = Iterator[tuple[int, list | None]]  # line number and three fields, None where there are not
+
+
+def iter_lines(path: str | Path) -> Iterator[str]:
+    """Yield the lines of a UTF-8 text, ended by \\n, \\r\\n or \\r as in Python's text mode.
+
+    Raises:
+        UserError: the file is missing, unreadable, or not UTF-8 (with the line).
+    """
+    path = Path(path)
+    try:
+        with _open(path, 'rt', encoding='utf-8-sig') as file:
+            for line in file:
+                yield line.removesuffix('\n')
+    except UnicodeDecodeError as error:
+        raise UserError(f'{path}:{_bad_line(path)}: not UTF-8; convert the file') from error
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise UserError(f'{path}: cannot be read: {reason}') from error
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Return all lines of a file; see `iter_lines`."""
+    return list(iter_lines(path))
+
+
+def iter_pairs(path: str | Path) -> Iterator[tuple[int, Pair | None]]:
+    """Yield line number and pair (text1, text2, label), or None for a line without three fields.
+
+    Texts of .csv and .jsonl may hold tabs and line ends: they become spaces, which is what the
+    tokenizer takes them for, so that every pair fits on a line of the predictions.
+
+    Raises:
+        UserError: as `read_pairs`.
+    """
+    path = Path(path)
+    rows = READERS.get(Path(path.name.removesuffix('.gz')).suffix, _rows_of_data)
+    for number, fields in rows(path):
+        if fields is None:
+            yield number, None
+            continue
+        text1, text2 = (text.translate(SPACES) for text in fields[:2])
+        try:
+            yield number, (text1, text2, _integer(fields[2]))
+        except ValueError:
+            raise UserError(
+                f'{path}:{number}: the label must be an integer, not {str(fields[2])[:40]!r}'
+            ) from None
+
+
+def read_pairs(path: str | Path) -> tuple[list[Pair], int]:
+    """Read one file of sentence pairs, of any format, by its name.
+
+    In .data files, as in the original, a line is stripped and split on tabs, and a line without
+    exactly three fields is skipped; unlike there it is counted.
+
+    Args:
+        path: the file; a name that ends in none of `SUFFIXES` is read as `.data`.
+
+    Returns:
+        The pairs (text1, text2, label) in file order, and the number of skipped lines.
+
+    Raises:
+        UserError: unreadable, not UTF-8, not of its format, a label that is not an integer, or no
+            pair at all.
+    """
+    rows = [pair for _, pair in iter_pairs(path)]
+    pairs = [pair for pair in rows if pair is not None]
+    if not pairs:
+        raise UserError(f'{path}: no line of the form text1, text2, label')
+    return pairs, len(rows) - len(pairs)
+
+
+def _open(path: Path, mode: str, **options):
+    return gzip.open(path, mode, **options) if path.suffix == '.gz' else path.open(mode, **options)
+
+
+def _bad_line(path: Path) -> int:
+    """Return the number of the first line that is not UTF-8."""
+    with _open(path, 'rb') as file:
+        return next(
+            n for n, line in enumerate(file, 1) if line.decode(errors='ignore').encode() != line
+        )
+
+
+def _integer(value) -> int:
+    """Convert 1, '1' or '1.0'; ValueError for anything else, and for what no int32 holds."""
+    number = float(str(value))
+    if not number.is_integer() or abs(number) >= 2**31:
+        raise ValueError(value)
+    return int(number)
+
+
+def _rows_of_data(path: Path) -> Rows:
+    for number, line in enumerate(iter_lines(path), 1):
+        fields = line.strip().split('\t')
+        yield number, fields if len(fields) == 3 else None
+
+
+def _rows_of_tsv(path: Path) -> Rows:
+    lines = (line.split('\t') for line in iter_lines(path))
+    return _named_fields(path, enumerate(lines, 1))
+
+
+def _rows_of_csv(path: Path) -> Rows:
+    reader = csv.reader((f'{line}\n' for line in iter_lines(path)), strict=True)
+    try:
+        yield from _named_fields(path, ((reader.line_num, row) for row in reader))
+    except csv.Error as error:
+        raise UserError(f'{path}:{reader.line_num}: not CSV: {error}') from error
+
+
+def _named_fields(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Rows:
+    number, header = next(rows, (1, []))
+    names = [name.strip() for name in header]
+    places = [names.index(column) for column in _columns(path, number, names)]
+    for number, row in rows:
+        yield number, [row[place] for place in places] if len(row) == len(names) else None
+
+
+def _rows_of_jsonl(path: Path) -> Rows:
+    columns = None
+    for number, line in enumerate(iter_lines(path), 1):
+        if not line.strip():
+            yield number, None
+            continue
+        row = _json_object(path, number, line)
+        columns = columns or _columns(path, number, row)
+        fields = [row.get(column) for column in columns]
+        yield number, fields if all(isinstance(text, str) for text in fields[:2]) else None
+
+
+def _json_object(path: Path, number: int, line: str) -> dict:
+    try:
+        row = json.loads(line)
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f'{path}:{number}: half of a surrogate pair') from error
+    except (ValueError, RecursionError) as error:  # also too many digits, too many brackets
+        reason = getattr(error, 'msg', error)
+        raise UserError(f'{path}:{number}: not JSON: {reason}') from error
+    if not isinstance(row, dict):
+        raise UserError(f'{path}:{number}: not a JSON object')
+    return row
+
+
+def _columns(path: Path, number: int, names: Iterable[str]) -> list[str]:
+    """Return which of the names are text1, text2 and label."""
+    found = [next((name for name in choice if name in names), None) for choice in COLUMNS]
+    if None in found:
+        raise UserError(
+            f'{path}:{number}: the columns must be sentence1, sentence2 (or text1, text2) and '
+            f'label (or score), not {", ".join(names)[:80]!r}'
+        )
+    return found
+
+
+READERS = {'.tsv': _rows_of_tsv, '.csv': _rows_of_csv, '.jsonl': _rows_of_jsonl}

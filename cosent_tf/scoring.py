@@ -1,0 +1,73 @@
+"""Scores of sentence pairs by a run, as in its predictions."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from cosent_tf.backend import keras
+from cosent_tf.checkpoints import model_weights, read_weights
+from cosent_tf.data import encode_joint
+from cosent_tf.encoder import ClsVector, RowEncoder, load_encoder
+from cosent_tf.errors import UserError
+from cosent_tf.metrics import cosine_similarity
+from cosent_tf.pretrained import build_bert, load_tokenizer
+from cosent_tf.runs import WEIGHTS_FILE
+from cosent_tf.sources import Source, find_source
+
+Scorer = Callable[[list[tuple[str, str]]], np.ndarray]
+
+
+def load_scorer(run_or_bert_dir: str | Path) -> Scorer:
+    """Load what scores pairs: the cosine of two vectors, or the output of Interact.
+
+    Args:
+        run_or_bert_dir: a run of any method, a folder with a BERT, or `hf:NAME`.
+
+    Returns:
+        A function of n pairs (text1, text2) to their scores, (n,), or to the probabilities of all
+        classes, (n, C), of an Interact run with C > 2.
+
+    Raises:
+        UserError: none of these, or a broken file.
+    """
+    source = find_source(run_or_bert_dir)
+    if source.is_joint:
+        return _joint_scorer(source)
+    encoder = load_encoder(run_or_bert_dir)
+
+    def score(pairs):
+        texts = [text for pair in pairs for text in pair]
+        vectors = encoder.encode(texts, normalize=False)  # (2n, D)
+        return cosine_similarity(vectors[::2], vectors[1::2])
+
+    return score
+
+
+def _joint_scorer(source: Source) -> Scorer:
+    path = source.run / WEIGHTS_FILE
+    tokenizer = load_tokenizer(source.bert_dir)
+    token_ids = keras.Input((None,), dtype='int32')  # (n, L)
+    vectors = ClsVector(build_bert(source.bert_dir, source.maxlen))(token_ids)
+    activation = 'softmax' if source.method == 'interact' else None
+    head = keras.layers.Dense(_outputs(path), activation=activation, name='head')
+    model = keras.Model(token_ids, head(vectors))  # (n, C) or (n, 1)
+    read_weights(path, model_weights(model))
+    encode = RowEncoder(model)
+
+    def score(pairs):
+        rows, index = encode_joint(tokenizer, pairs, source.maxlen)
+        outputs = encode(rows)[index]
+        return outputs if outputs.shape[1] > 2 else outputs[:, -1]
+
+    return score
+
+
+def _outputs(path: Path) -> int:
+    """Return how many outputs the head in a file of weights has."""
+    try:
+        with h5py.File(path, 'r') as file:
+            return file['head/bias'].shape[0]
+    except (OSError, KeyError) as error:
+        raise UserError(f'{path}: broken or of another model: {error}') from error

@@ -1,0 +1,106 @@
+"""Where an encoder comes from: a run, a folder with a BERT, or `hf:NAME` on the Hugging Face Hub.
+
+TensorFlow-free, so that a wrong name is told at once.
+"""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from cosent_tf.errors import UserError
+from cosent_tf.runs import CONFIG_FILE, WEIGHTS_FILE
+
+MAXLEN = 64  # tokens a text, of an encoder that does not say
+
+HUB = 'hf:'
+# Each is enough, so that only the first one there is downloaded.
+HUB_WEIGHTS = ('model.safetensors', 'tf_model.h5', 'pytorch_model.bin')
+HUB_FILES = ('config.json', 'vocab.txt', 'tokenizer.json', 'sentence_bert_config.json')
+
+
+class Source(NamedTuple):
+    """What an encoder is made of."""
+
+    bert_dir: Path  # configuration and vocabulary, and the weights if there is no run
+    maxlen: int
+    run: Path | None = None  # its best weights replace the pretrained ones
+    method: str | None = None  # of the run
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether both sentences go in as one input, so that none has a vector."""
+        return self.method is not None and self.method.startswith('interact')
+
+
+def find_source(name: str | Path) -> Source:
+    """Find out what a user means.
+
+    Args:
+        name: a run folder, a folder with a BERT, or `hf:NAME`.
+
+    Raises:
+        UserError: nothing of these, an unfinished run, or a run whose BERT folder is gone.
+    """
+    folder = bert_folder(name)
+    if not folder.is_dir():
+        raise UserError(
+            f'{folder.absolute()} not found: it must be a run, a BERT folder or hf:NAME'
+        )
+    config = _read_json(folder / CONFIG_FILE)
+    if 'arguments' not in config:
+        maxlen = _read_json(folder / 'sentence_bert_config.json').get('max_seq_length')
+        return Source(folder, maxlen or MAXLEN)
+    arguments = config['arguments']
+    bert_dir = Path(arguments['bert_dir'])
+    if not (folder / WEIGHTS_FILE).is_file():
+        raise UserError(f'{folder}: no {WEIGHTS_FILE}: this run has not finished an epoch')
+    if not bert_dir.is_dir():
+        raise UserError(
+            f'{folder}: the BERT it was trained from is no longer at {bert_dir}: put its '
+            f'configuration and vocabulary back, or write their new place as "bert_dir" into '
+            f'{folder / CONFIG_FILE}'
+        )
+    return Source(bert_dir, arguments['maxlen'], folder, arguments['method'])
+
+
+def bert_folder(name: str | Path) -> Path:
+    """Return a folder: of `hf:NAME` the downloaded one, anything else as it is.
+
+    Raises:
+        UserError: huggingface_hub is not installed, or the files cannot be had.
+    """
+    if not str(name).startswith(HUB):
+        return Path(name)
+    repository = str(name).removeprefix(HUB)
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise UserError(f'{name} needs huggingface_hub: pip install huggingface_hub') from None
+    try:
+        for weights in HUB_WEIGHTS:
+            folder = Path(snapshot_download(repository, allow_patterns=[*HUB_FILES, weights]))
+            if any((folder / file).is_file() for file in HUB_WEIGHTS):
+                return folder
+    except (OSError, ValueError) as error:  # no network, no such repository, no such name
+        reason = str(error).partition('\n')[0]
+        raise UserError(_by_hand(name, repository, reason)) from error
+    raise UserError(_by_hand(name, repository, f'it has none of {", ".join(HUB_WEIGHTS)}'))
+
+
+def _by_hand(name: str | Path, repository: str, reason: str) -> str:
+    return (
+        f'{name} cannot be downloaded ({reason}); by hand: put config.json, vocab.txt and '
+        f'model.safetensors of https://huggingface.co/{repository} into one folder, and give that '
+        'folder instead'
+    )
+
+
+def _read_json(path: Path) -> dict:
+    """Return what a file holds, nothing if there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        config = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UserError(f'{path}: cannot be read: {error}') from error
+    return config if isinstance(config, dict) else {}

@@ -1,0 +1,151 @@
+"""Any BERT folder: the same encoder from each format, and nothing in its files overlooked."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from cosent_tf.data import encode_texts
+from cosent_tf.errors import UserError
+from cosent_tf.pretrained import load_bert, load_tokenizer
+from tests.reference.checkpoints import random_weights, save_checkpoint, tiny_vocab
+from tests.reference.hf_checkpoints import HF_CONFIG, write_hf_bert
+from tests.reference.numpy_bert import bert_cls
+
+TEXTS = ['花呗怎么还款？', '', '我' * 60, 'Playing wifi 12', '手机号码']
+
+
+def cls_vectors(folder, texts=TEXTS):
+    """The [CLS] vectors of a folder's encoder, (n, D); eager, which takes the least time."""
+    rows, index = encode_texts(load_tokenizer(folder), texts, maxlen=64)
+    token_ids = rows.padded(index)
+    return load_bert(folder, maxlen=64).model([token_ids, 0 * token_ids])[:, 0].numpy()
+
+
+@pytest.fixture(scope='module')
+def expected(bert_dir):
+    """The vectors of Google's format, which is proved against the papers elsewhere."""
+    return cls_vectors(bert_dir)
+
+
+def change_config(folder, **change):
+    path = folder / 'config.json'
+    path.write_text(json.dumps(json.loads(path.read_text('utf-8')) | change), encoding='utf-8')
+
+
+@pytest.mark.parametrize(
+    ('file', 'legacy'),
+    [('model.safetensors', False), ('model.safetensors', True), ('tf_model.h5', False)],
+)
+def test_every_format_gives_the_same_vectors(file, legacy, expected, tmp_path):
+    """Guards the names, orientation and place of every weight; heads and buffers are left out."""
+    write_hf_bert(tmp_path, file, legacy=legacy)
+    np.testing.assert_allclose(cls_vectors(tmp_path), expected, atol=1e-5)
+
+
+def test_google_checkpoints_of_a_training_load(bert_dir, expected, tmp_path):
+    """Guards checkpoints with the heads and the optimizer's state, as pre-training leaves them."""
+    weights = random_weights(HF_CONFIG, seed=0)
+    name = 'bert/encoder/layer_0/output/dense/kernel'
+    more = {f'{name}/adam_m': weights[name], f'{name}/adam_v': weights[name]}
+    more |= {'global_step': np.int64(7), 'cls/predictions/output_bias': np.ones(7, np.float32)}
+    for file in ('bert_config.json', 'vocab.txt'):
+        (tmp_path / file).write_bytes((bert_dir / file).read_bytes())
+    save_checkpoint(tmp_path / 'bert_model.ckpt', weights | more)
+    np.testing.assert_allclose(cls_vectors(tmp_path), expected, atol=1e-6)
+
+
+def test_vocabulary_of_transformers_5(expected, tmp_path):
+    """Guards folders saved today: transformers 5 writes tokenizer.json and no vocab.txt."""
+    write_hf_bert(tmp_path, 'model.safetensors')
+    (tmp_path / 'vocab.txt').unlink()
+    vocab = {token: number for number, token in reversed(list(enumerate(tiny_vocab())))}
+    tokenizer = {'version': '1.0', 'model': {'type': 'WordPiece', 'vocab': vocab}}
+    (tmp_path / 'tokenizer.json').write_text(json.dumps(tokenizer), encoding='utf-8')
+    np.testing.assert_allclose(cls_vectors(tmp_path), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    'change', [{'layer_norm_eps': 0.1}, {'hidden_act': 'gelu_new'}, {'hidden_act': 'relu'}]
+)
+def test_the_configuration_decides_what_a_layer_computes(change, tmp_path):
+    """Guards epsilon and activation: bert4keras has 1e-12 and gelu whatever the model had."""
+    config = HF_CONFIG | change
+    weights = write_hf_bert(tmp_path, 'model.safetensors', config)
+    ids = np.array([[tiny_vocab().index(token) for token in ('[CLS]', '我', '你', '[SEP]')]])
+    wanted = bert_cls(weights, config, ids, np.zeros_like(ids), ids > 0)
+    usual = bert_cls(weights, HF_CONFIG, ids, np.zeros_like(ids), ids > 0)
+    assert np.abs(wanted - usual).max() > 1e-4
+    found = cls_vectors(tmp_path, ['我你'])
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def change_tensors(folder, change):
+    """Rewrite model.safetensors after a change of its dict."""
+    tensors = load_file(folder / 'model.safetensors')
+    change(tensors)
+    save_file(tensors, folder / 'model.safetensors')
+
+
+KEY = 'encoder.layer.1.attention.self.key'
+WRONG = {
+    'missing': (
+        lambda f: change_tensors(f, lambda t: t.pop(f'{KEY}.bias')),
+        r'model.safetensors: bert/encoder/layer_1/attention/self/key/bias is missing',
+    ),
+    'surplus': (
+        lambda f: change_tensors(f, lambda t: t.update({'classifier.bias': np.ones(2)})),
+        r'model.safetensors: classifier.bias has no place',
+    ),
+    'another shape': (
+        lambda f: change_tensors(f, lambda t: t.update({f'{KEY}.weight': np.ones((32, 16))})),
+        rf'{KEY}.weight has shape \(16, 32\), but .* of \(32, 32\)',
+    ),
+    'fewer layers in the configuration': (
+        lambda f: change_config(f, num_hidden_layers=1),
+        r'encoder.layer.1.\S+ has no place in the BERT',
+    ),
+    'another model': (lambda f: change_config(f, model_type='roberta'), "model_type is 'roberta'"),
+    'relative positions': (
+        lambda f: change_config(f, position_embedding_type='relative_key'),
+        "position_embedding_type is 'relative_key'",
+    ),
+    'a decoder': (lambda f: change_config(f, is_decoder=True), 'is_decoder is True'),
+    'another vocabulary': (
+        lambda f: change_config(f, vocab_size=21128),
+        'vocab_size in the configuration is 21128',
+    ),
+    'no size': (lambda f: change_config(f, num_attention_heads=None), 'num_attention_heads must'),
+    'unknown activation': (lambda f: change_config(f, hidden_act='mish'), "hidden_act is 'mish'"),
+    'epsilon of a string': (lambda f: change_config(f, layer_norm_eps='1e-12'), 'layer_norm_eps'),
+    'fewer positions': (lambda f: change_config(f, max_position_embeddings=63), '63 positions'),
+    'cut weights': (
+        lambda f: (f / 'model.safetensors').write_bytes(b'x' * 50),
+        'model.safetensors: not readable as weights',
+    ),
+    'no weights': (lambda f: (f / 'model.safetensors').unlink(), 'no weights there: none of'),
+    'no configuration': (lambda f: (f / 'config.json').unlink(), 'nor config.json'),
+    'no vocabulary': (lambda f: (f / 'vocab.txt').unlink(), 'vocab.txt: cannot be read'),
+}
+
+
+@pytest.mark.parametrize('case', WRONG)
+def test_what_does_not_fit_is_named(case, tmp_path):
+    """Guards against an encoder that loads without a word and gives other vectors."""
+    breaks, message = WRONG[case]
+    write_hf_bert(tmp_path, 'model.safetensors')
+    breaks(tmp_path)
+    with pytest.raises(UserError, match=message) as error:
+        cls_vectors(tmp_path)
+    assert '\n' not in str(error.value)
+
+
+def test_pytorch_files_without_pytorch(tmp_path, monkeypatch):
+    """Guards the way on for someone whose folder holds pytorch_model.bin only."""
+    write_hf_bert(tmp_path, 'model.safetensors')
+    (tmp_path / 'model.safetensors').rename(tmp_path / 'pytorch_model.bin')
+    monkeypatch.setitem(sys.modules, 'torch', None)
+    with pytest.raises(UserError, match=r'pytorch_model.bin: .*pip install torch'):
+        cls_vectors(tmp_path)

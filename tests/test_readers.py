@@ -1,0 +1,127 @@
+"""Sentence pairs from the files people have: the same pairs from each format."""
+
+import csv
+import gzip
+import io
+import json
+
+import pytest
+
+from cosent_tf.data import read_pairs, read_task, split_path
+from cosent_tf.errors import UserError
+from cosent_tf.readers import SUFFIXES, iter_lines
+from tests.conftest import write_lines
+
+PAIRS = [('我 "在"', '他, 去', 1), ('是', '', 0), ('，\u2028', "'也'\x85", 3)]
+
+
+def as_data(pairs):
+    return ''.join(f'{text1}\t{text2}\t{label}\n' for text1, text2, label in pairs)
+
+
+def as_tsv(pairs):
+    return 'id\tsentence1\tsentence2\tlabel\n' + ''.join(
+        f'{i}\t{text1}\t{text2}\t{label}\n' for i, (text1, text2, label) in enumerate(pairs)
+    )
+
+
+def as_csv(pairs):
+    file = io.StringIO(newline='')
+    writer = csv.writer(file)
+    writer.writerow(['label', 'text1', 'text2'])
+    writer.writerows((label, text1, text2) for text1, text2, label in pairs)
+    return '\ufeff' + file.getvalue()  # as spreadsheets begin UTF-8
+
+
+def as_jsonl(pairs):
+    rows = ({'sentence1': a, 'sentence2': b, 'score': float(label)} for a, b, label in pairs)
+    return ''.join(f'{json.dumps(row)}\n' for row in rows)
+
+
+FORMATS = {'.data': as_data, '.tsv': as_tsv, '.csv': as_csv, '.jsonl': as_jsonl}
+
+
+@pytest.mark.parametrize('suffix', SUFFIXES)
+def test_every_format_gives_the_same_pairs(suffix, tmp_path):
+    """Guards pairs, order and labels, whatever wrote the file: names of columns, quotes, gzip."""
+    path = tmp_path / f'a{suffix}'
+    content = FORMATS[suffix.removesuffix('.gz')](PAIRS).encode()
+    path.write_bytes(gzip.compress(content) if suffix.endswith('.gz') else content)
+    assert read_pairs(path) == (PAIRS, 0)
+
+
+def test_splits_are_found_by_name(tmp_path):
+    """Guards tasks of mixed formats: what a release has as .tsv.gz need not be rewritten."""
+    for split, suffix in (('train', '.csv'), ('valid', '.tsv'), ('test', '.jsonl')):
+        write_lines(tmp_path / 'MINE' / f'MINE.{split}{suffix}', [FORMATS[suffix](PAIRS)[:-1]])
+    assert [split.path.suffix for split in read_task(tmp_path, 'MINE').values()] == [
+        '.csv',
+        '.tsv',
+        '.jsonl',
+    ]
+
+
+def test_two_files_of_a_split_are_refused(tmp_path):
+    """Guards against training on the one that was meant to be replaced."""
+    for suffix in ('.data', '.csv.gz'):
+        write_lines(tmp_path / 'MINE' / f'MINE.train{suffix}', [])
+    with pytest.raises(UserError, match=r'MINE.train.data and .*MINE.train.csv.gz'):
+        split_path(tmp_path, 'MINE', 'train')
+
+
+def test_texts_of_several_lines_become_one_line(tmp_path):
+    """Guards the predictions written after hours of training: a text there is part of a line."""
+    path = tmp_path / 'a.csv'
+    path.write_bytes('text1,text2,label\r\n"我\r\n在","他\t去",1\r\n'.encode())
+    assert read_pairs(path) == ([('我 在', '他 去', 1)], 0)
+
+
+def test_rows_without_the_columns_are_counted(tmp_path):
+    """Guards against silent loss of pairs, as in .data files."""
+    path = tmp_path / 'a.jsonl'
+    write_lines(path, ['{"text1": "我", "text2": "你", "label": "1"}', '', '{"text1": "我"}'])
+    assert read_pairs(path) == ([('我', '你', 1)], 2)
+
+
+WRONG = {
+    'graded score': ('.csv', 'text1,text2,score\n我,你,3\n我,你,3.8\n', r":3: .* not '3.8'"),
+    'label of another kind': ('.jsonl', '{"text1":"","text2":"","label":true}', ':1: the label'),
+    'no header': ('.tsv', '我\t你\t1\n', ':1: the columns must be sentence1'),
+    'other columns': ('.jsonl', '{"a": "我"}\n', ":1: .*not 'a'"),
+    'open quote': ('.csv', 'text1,text2,label\n我,"你,1\n我,你,1\n', ':3: not CSV'),
+    'no JSON': ('.jsonl', '{"text1": ""\n', ':1: not JSON'),
+    'no object': ('.jsonl', '[1]\n', ':1: not a JSON object'),
+    'half a character': (
+        '.jsonl',
+        '{"text1":"\\ud83d","text2":"","label":1}',
+        ':1: half of a surrogate',
+    ),
+    'no gzip': ('.tsv.gz', 'text1\ttext2\tlabel\n', 'cannot be read: Not a gzipped file'),
+    'empty': ('.csv', '', 'the columns must be'),
+}
+
+
+@pytest.mark.parametrize('case', WRONG)
+def test_what_is_wrong_is_named_with_its_line(case, tmp_path):
+    suffix, content, message = WRONG[case]
+    path = tmp_path / f'a{suffix}'
+    path.write_text(content, encoding='utf-8')
+    with pytest.raises(UserError, match=message) as error:
+        read_pairs(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_cut_gzip_file_is_refused(tmp_path):
+    """Guards against training on the first part of an interrupted download."""
+    path = tmp_path / 'a.data.gz'
+    path.write_bytes(gzip.compress(as_data(PAIRS * 100).encode())[:-20])
+    with pytest.raises(UserError, match=r'a\.data\.gz: cannot be read: Compressed file ended'):
+        read_pairs(path)
+
+
+def test_the_line_that_is_not_utf8_is_found_far_into_a_file(tmp_path):
+    """Guards the line number: Python decodes a text in blocks, ahead of the lines it yields."""
+    path = tmp_path / 'a.txt'
+    path.write_bytes('我\n'.encode() * 5000 + '我\n'.encode('gbk') + b'x\n' * 10)
+    with pytest.raises(UserError, match=':5001: not UTF-8'):
+        list(iter_lines(path))

@@ -1,0 +1,186 @@
+"""What a trained encoder is used by: encode.py, export.py, and what names a run.
+
+The runs are made by hand: their scores and vectors must be those of the NumPy BERT.
+"""
+
+import gzip
+import json
+import sys
+
+import h5py
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import encode
+import export
+from cosent_tf.backend import tf
+from cosent_tf.encoder import load_encoder
+from cosent_tf.errors import UserError
+from cosent_tf.pretrained import load_bert
+from tests.reference.checkpoints import random_weights, tiny_vocab
+from tests.reference.hf_checkpoints import HF_CONFIG, pytorch_tensors, write_hf_bert
+from tests.reference.numpy_bert import bert_cls
+
+TEXTS = ['银行卡', '', '我' * 9, '手机号码', '', '银行卡', '人', '国中', '借贷', '花呗还借款']
+PAIRS = [('银行卡', '我'), ('手机', ''), ('银行卡', '我'), ('', ''), ('我' * 9, '借贷花呗')]
+CONFIG = HF_CONFIG | {'num_hidden_layers': 1}
+WEIGHTS = random_weights(CONFIG, seed=5)
+HEADS = {
+    'cosent': {},
+    'interact': {'head/kernel': (32, 2), 'head/bias': (2,)},
+    'interact of three classes': {'head/kernel': (32, 3), 'head/bias': (3,)},
+    'interact_cosent': {'head/kernel': (32, 1), 'head/bias': (1,)},
+}
+
+
+@pytest.fixture
+def bert_dir(tmp_path):
+    """What a run needs of its pretrained BERT: configuration and vocabulary, no weights."""
+    write_hf_bert(tmp_path / 'bert', 'model.safetensors', CONFIG)
+    (tmp_path / 'bert' / 'model.safetensors').unlink()
+    return tmp_path / 'bert'
+
+
+def write_run(folder, bert_dir, case='cosent'):
+    """Write what a run leaves of its encoder; return the weights of its head."""
+    draw = np.random.default_rng(0)
+    head = {name: draw.normal(size=shape) for name, shape in HEADS[case].items()}
+    folder.mkdir()
+    with h5py.File(folder / 'best.weights.h5', 'w') as file:
+        for name, value in (WEIGHTS | head).items():
+            file[name] = value
+    arguments = {'bert_dir': str(bert_dir), 'maxlen': 40, 'method': case.split()[0]}
+    (folder / 'config.json').write_text(json.dumps({'arguments': arguments}), encoding='utf-8')
+    return head
+
+
+@pytest.fixture
+def folder(bert_dir, tmp_path):
+    """A run of CoSENT."""
+    write_run(tmp_path / 'run', bert_dir)
+    return tmp_path / 'run'
+
+
+def reference(rows):
+    """The [CLS] vectors of rows of texts, "[CLS] a [SEP]" or "[CLS] a [SEP] b [SEP]", (n, D)."""
+    tokens = [['[CLS]', *(token for text in row for token in [*text, '[SEP]'])] for row in rows]
+    ids = np.zeros((len(tokens), max(map(len, tokens))), int)
+    for row, pieces in zip(ids, tokens, strict=True):
+        row[: len(pieces)] = [tiny_vocab().index(piece) for piece in pieces]
+    return bert_cls(WEIGHTS, CONFIG, ids, 0 * ids, ids > 0)
+
+
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def call(script, monkeypatch, **flags):
+    arguments = [part for name, value in flags.items() for part in (f'--{name}', str(value))]
+    run = [arguments.pop(1)] if script is export else []
+    monkeypatch.setattr(sys, 'argv', ['script', *run, *arguments[len(run) :]])
+    script.main()
+
+
+def test_a_file_of_texts_becomes_vectors_in_its_order(folder, tmp_path, monkeypatch):
+    """Guards row i of the array for line i: chunks, repeated and empty lines, a gzipped file."""
+    monkeypatch.setattr(encode, 'CHUNK', 4)
+    texts = tmp_path / 'texts.txt.gz'
+    texts.write_bytes(gzip.compress(''.join(f'{text}\r\n' for text in TEXTS).encode()))
+    call(encode, monkeypatch, run=folder, input=texts, output=tmp_path / 'out' / 'v.npy')
+    vectors = np.load(tmp_path / 'out' / 'v.npy')
+    assert vectors.dtype == np.float32 and vectors.flags.c_contiguous
+    np.testing.assert_allclose(vectors, unit(reference([[text] for text in TEXTS])), atol=1e-4)
+
+
+@pytest.mark.parametrize('case', HEADS)
+def test_a_file_of_pairs_becomes_scores(case, bert_dir, tmp_path, monkeypatch):
+    """Guards the score that the run's threshold belongs to, for every method."""
+    monkeypatch.setattr(encode, 'CHUNK', 3)
+    head = write_run(tmp_path / 'run', bert_dir, case)
+    pairs, scores = tmp_path / 'pairs.tsv', tmp_path / 'scores.txt'
+    pairs.write_text(''.join(f'{a}\t{b}\n' for a, b in PAIRS), encoding='utf-8')
+    call(encode, monkeypatch, run=tmp_path / 'run', input=pairs, output=scores, format='pairs')
+    if case == 'cosent':
+        u, v = (unit(reference([[pair[side]] for pair in PAIRS])) for side in (0, 1))
+        expected = (u * v).sum(axis=1)
+    else:
+        outputs = reference(PAIRS) @ head['head/kernel'] + head['head/bias']
+        powers = np.exp(outputs)
+        expected = outputs if case == 'interact_cosent' else powers / powers.sum(1, keepdims=True)
+        expected = expected if case.endswith('classes') else expected[:, -1]
+    np.testing.assert_allclose(np.loadtxt(scores), expected, atol=1e-4)
+
+
+def test_exports_give_the_same_vectors(folder, tmp_path, monkeypatch):
+    """Guards both exports: padded batches and single rows, every weight, the length of a text."""
+    for to in ('savedmodel', 'hf'):
+        call(export, monkeypatch, run=folder, to=to, output=tmp_path / 'to' / to)
+    serve = tf.saved_model.load(str(tmp_path / 'to' / 'savedmodel')).signatures['serving_default']
+    ids = np.array([[2, *range(20, 40), 3], [2, 30, 3] + 19 * [0]], np.int32)
+    expected = unit(bert_cls(WEIGHTS, CONFIG, ids, 0 * ids, ids > 0))
+    for rows in (slice(0, 2), slice(1, 2)):
+        vectors = serve(token_ids=tf.constant(ids[rows]))['vectors']
+        np.testing.assert_allclose(vectors, expected[rows], atol=1e-4)
+
+    tensors = load_file(tmp_path / 'to' / 'hf' / 'model.safetensors')
+    wanted = {k: v for k, v in pytorch_tensors(WEIGHTS).items() if not k.startswith('pooler')}
+    assert tensors.keys() == wanted.keys()
+    for name, value in wanted.items():
+        np.testing.assert_array_equal(tensors[name], value)
+    bert = load_bert(tmp_path / 'to' / 'hf', maxlen=40)  # it is a folder for --bert_dir as well
+    np.testing.assert_allclose(unit(bert.model([ids, 0 * ids])[:, 0]), expected, atol=1e-4)
+
+
+def break_run(folder, **change):
+    path = folder / 'config.json'
+    config = json.loads(path.read_text('utf-8'))
+    config['arguments'].update(change)
+    path.write_text(json.dumps(config), encoding='utf-8')
+
+
+WRONG_RUNS = {
+    'no folder': (lambda run: run.rename(run.with_name('x')), 'run not found: it must be a run'),
+    'interact': (lambda run: break_run(run, method='interact'), 'has no sentence vectors'),
+    'moved BERT': (
+        lambda run: break_run(run, bert_dir='gone'),
+        r'no longer at gone: .*"bert_dir" into .*config.json',
+    ),
+    'first epoch': (lambda run: (run / 'best.weights.h5').unlink(), 'has not finished an epoch'),
+    'broken weights': (
+        lambda run: (run / 'best.weights.h5').write_bytes(b'x'),
+        'best.weights.h5: broken',
+    ),
+    'broken config': (lambda run: (run / 'config.json').write_text('{'), 'config.json: cannot be'),
+}
+
+
+@pytest.mark.parametrize('case', WRONG_RUNS)
+def test_a_run_without_an_encoder_says_why(case, folder):
+    """Guards the days after the training: runs moved, cleaned up, or of another method."""
+    breaks, message = WRONG_RUNS[case]
+    breaks(folder)
+    with pytest.raises(UserError, match=message):
+        load_encoder(folder)
+
+
+def test_wrong_input_leaves_no_output(folder, tmp_path, monkeypatch):
+    """Guards scores that would belong to other lines, and half a file that looks whole."""
+    pairs = tmp_path / 'pairs.tsv'
+    pairs.write_text('我\t你\n我\t你\t1\n', encoding='utf-8')
+    with pytest.raises(UserError, match=r'pairs.tsv:2: 3 fields'):
+        call(encode, monkeypatch, run=folder, input=pairs, output=tmp_path / 'x', format='pairs')
+    assert {path.name for path in tmp_path.iterdir()} == {'bert', 'run', 'pairs.tsv'}
+
+
+def test_an_export_replaces_nothing(folder, tmp_path, monkeypatch):
+    """Guards whatever is in the folder already."""
+    with pytest.raises(UserError, match='is there already'):
+        call(export, monkeypatch, run=folder, to='hf', output=tmp_path)
+
+
+def test_hub_names_need_huggingface_hub(monkeypatch):
+    """Guards the first use of hf:NAME: the missing package is named, with its command."""
+    monkeypatch.setitem(sys.modules, 'huggingface_hub', None)
+    with pytest.raises(UserError, match=r'hf:bert-base-chinese .*pip install huggingface_hub'):
+        load_encoder('hf:bert-base-chinese')
