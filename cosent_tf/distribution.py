@@ -6,18 +6,19 @@ one device; its gradient flows back to each replica's own rows.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 from cosent_tf.backend import tf
-from cosent_tf.errors import UserError
+from cosent_tf.errors import RunError, UserError
 
 STRATEGIES = {
     'one': lambda: None,
     'mirrored': tf.distribute.MirroredStrategy,
     'multiworker': tf.distribute.MultiWorkerMirroredStrategy,
 }
+LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 PREFETCHED = 8  # parts of a batch, made ahead of the step that needs them
 
 
@@ -78,18 +79,43 @@ def gather(value: tf.Tensor) -> tf.Tensor:
     return tf.distribute.get_replica_context().all_gather(value, axis=0)
 
 
+def share(variables: Iterable[tf.Variable]) -> None:
+    """Give variables the chief's values.
+
+    Raises:
+        RunError: another process has ended.
+    """
+    if isinstance(tf.distribute.get_strategy(), STRATEGIES['multiworker']):
+        variables = list(variables)
+        values = from_chief([variable.numpy() for variable in variables])
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+
 def from_chief(arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """Return the chief's values; other processes give any of the same shape."""
+    """Return the chief's values; other processes give any of the same shape.
+
+    Raises:
+        RunError: another process has ended.
+    """
     strategy = tf.distribute.get_strategy()
     if not isinstance(strategy, STRATEGIES['multiworker']):
         return arrays
 
     @tf.function
-    def share(values):
+    def sum_up(values):
         context = tf.distribute.get_replica_context()
         first = context.replica_id_in_sync_group == 0
         kept = [tf.where(first, value, tf.zeros_like(value)) for value in values]
         return [context.all_reduce('SUM', value) for value in kept]
 
-    shared = strategy.run(share, ([tf.constant(array) for array in arrays],))
+    try:
+        shared = strategy.run(sum_up, ([tf.constant(array) for array in arrays],))
+    except LOST as error:
+        raise lost_worker() from error
     return [strategy.experimental_local_results(value)[0].numpy() for value in shared]
+
+
+def lost_worker() -> RunError:
+    """Return what to say after an error of `LOST`."""
+    return RunError('another worker has ended, see there; then start all of them with --resume')

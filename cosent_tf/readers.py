@@ -68,7 +68,9 @@ def iter_pairs(path: str | Path) -> Iterator[tuple[int, Pair | None]]:
             continue
         text1, text2 = (text.translate(SPACES) for text in fields[:2])
         try:
-            yield number, (text1, text2, _integer(fields[2]))
+            # '1.0' is what spreadsheets make of 1; the original's format has integers only
+            label = int(fields[2]) if rows is _rows_of_data else fields[2]
+            yield number, (text1, text2, _integer(label))
         except ValueError:
             raise UserError(
                 f'{path}:{number}: the label must be an integer, not {str(fields[2])[:40]!r}'

@@ -7,8 +7,10 @@ from argparse import Namespace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from cosent_tf.backend import device_name, keras, versions
-from cosent_tf.distribution import is_chief, replicas, use_strategy
+from cosent_tf.distribution import from_chief, is_chief, replicas, use_strategy
 from cosent_tf.errors import UserError
 from cosent_tf.runs import (
     CONFIG_FILE,
@@ -51,6 +53,7 @@ def start_run(args: Namespace) -> Path:
 
     Raises:
         UserError: the run is finished, in progress, or does not fit --resume.
+        RunError: the chief process has ended.
     """
     use_strategy(args.strategy)
     keras.utils.set_random_seed(args.seed)
@@ -75,6 +78,7 @@ def start_run(args: Namespace) -> Path:
             'started': datetime.now(UTC).isoformat(timespec='seconds'),
         }
         _take(folder, config, args)
+    from_chief([np.zeros(1)])  # so that the others end with a chief that was refused
     return folder
 
 

@@ -22,9 +22,16 @@ from cosent_tf.checkpoints import (
 )
 from cosent_tf.data import Batches, Split
 from cosent_tf.decisions import Rule, fit_rule
-from cosent_tf.distribution import distribute, from_chief, gather, is_chief
+from cosent_tf.distribution import (
+    LOST,
+    distribute,
+    from_chief,
+    gather,
+    is_chief,
+    lost_worker,
+    share,
+)
 from cosent_tf.errors import RunError, WriteError
-from cosent_tf.pretrained import set_weights
 from cosent_tf.runs import (
     HISTORY_FILE,
     LOSSES_FILE,
@@ -81,8 +88,8 @@ def fit(
     """
     # Made now: a variable made within the first step would have the whole step traced twice.
     model.optimizer._create_all_weights(model.trainable_variables)
-    state = _restore(model, folder)
     try:
+        state = _restore(model, folder)
         if state.epoch < args.epochs:
             model.fit(
                 _dataset(batches, state.epoch),
@@ -94,10 +101,12 @@ def fit(
             )
         if is_chief():
             read_weights(folder / WEIGHTS_FILE, model_weights(model))
-        _share(model_weights(model))
+        share(model_weights(model).values())
         _score_best(score, splits, state, folder)
     except WriteError as error:
         raise RunError(f'{error}; once it can be, go on: {_resume_command()}') from error
+    except LOST as error:
+        raise lost_worker() from error
     except KeyboardInterrupt:
         raise RunError(f'interrupted; go on: {_resume_command()}') from None
 
@@ -105,16 +114,10 @@ def fit(
 def _restore(model: Model, folder: Path) -> State:
     """Go on from the last epoch that was saved, or from none."""
     state = _read_state(model, folder) if is_chief() else State()
-    _share(model_weights(model) | optimizer_weights(model))
+    share([*model_weights(model).values(), *optimizer_weights(model).values()])
     [shared] = from_chief([np.array([state.epoch, state.best_epoch, state.best_value])])
     state.epoch, state.best_epoch, state.best_value = int(shared[0]), int(shared[1]), shared[2]
     return state
-
-
-def _share(variables: dict[str, tf.Variable]) -> None:
-    """Give variables the chief's values."""
-    values = from_chief([variable.numpy() for variable in variables.values()])
-    set_weights(variables, dict(zip(variables, values, strict=True)))
 
 
 def _read_state(model: Model, folder: Path) -> State:

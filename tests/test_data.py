@@ -60,7 +60,7 @@ def test_only_real_line_ends_separate_lines(tmp_path):
     ('content', 'message'),
     [
         (b'', 'no line of the form'),
-        ('我\t你\t1\n他\t她\t1.5\n'.encode(), r':2: the label must be an integer'),
+        ('我\t你\t1\n他\t她\t1.0\n'.encode(), r':2: the label must be an integer'),
         ('我\t你\t1\n'.encode() + b'\xff\xfe\t\t0\n', r':2: not UTF-8'),
         ('我\t你\t1\n他\t她\t1\n'.encode(), 'every label is 1'),
         ('我\t你\t1\n他\t她\t0\n他她\t0\n'.encode(), '1 of 3 lines'),

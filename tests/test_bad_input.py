@@ -1,0 +1,112 @@
+"""Files as bad as they come: read as they are, or refused in one line; never miscounted."""
+
+import csv
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from cosent_tf.data import read_pairs
+from cosent_tf.errors import UserError
+from cosent_tf.runs import read_predictions
+from tests.conftest import write_lines
+from tests.test_readers import FORMATS
+from tests.test_training import command, run
+
+FUZZ = settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+GOOD = {
+    suffix: as_format([('我 "在"', '他, 去', 1), ('是', '', 0), ('，\u2028', "'也'\x85", 1)])
+    for suffix, as_format in FORMATS.items()
+}
+CHARACTERS = '\t\n\r\x00\x1c\x85\u2028\ufeff"\',{}[]:_.e+-10 我'
+
+
+def count(content, suffix):
+    """Pairs and all rows of a file, counted another way than `readers` does."""
+    text = content.decode('utf-8-sig')
+    lines = re.split('\r\n|\r|\n', text)
+    lines = lines[:-1] if lines[-1] == '' else lines
+    if suffix == '.data':
+        rows = [line.strip().count('\t') == 2 for line in lines]
+    elif suffix == '.tsv':
+        rows = [line.count('\t') == lines[0].count('\t') for line in lines[1:]]
+    elif suffix == '.csv':
+        header, *table = csv.reader(io.StringIO(text, newline=''))
+        rows = [len(row) == len(header) for row in table]
+    else:
+        values = [json.loads(line) if line.strip() else {} for line in lines]
+        texts = [name for name in next(filter(None, values)) if name not in ('label', 'score')]
+        rows = [all(isinstance(row.get(name), str) for name in texts) for row in values]
+    return sum(rows), len(rows)
+
+
+def read_or_refuse(path, content):
+    path.write_bytes(content)
+    try:
+        pairs, skipped = read_pairs(path)
+    except UserError as error:
+        assert str(path) in str(error) and '\n' not in str(error)
+        return
+    assert (len(pairs), len(pairs) + skipped) == count(content, path.suffix)
+    labels = [label for _, _, label in pairs]
+    assert np.array(labels, np.int32).tolist() == labels
+
+
+@pytest.mark.parametrize('suffix', FORMATS)
+@FUZZ
+@given(content=st.binary() | st.text(CHARACTERS).map(str.encode))
+@example(content=b'[' * 100_000)
+@example(content=b'{"text1": "", "text2": "", "label": ' + b'1' * 5000 + b'}')
+@example(content=b'a\tb\t1e30\n')
+@example(content=b'text1,text2,label\n' + b'a' * 200_000 + b',b,1\n')
+def test_any_bytes_are_read_or_refused(suffix, content, tmp_path):
+    """Guards against a traceback, and against pairs lost without a word."""
+    read_or_refuse(tmp_path / f'a{suffix}', content)
+
+
+@pytest.mark.parametrize('suffix', FORMATS)
+@FUZZ
+@given(
+    place=st.floats(0, 1),
+    length=st.integers(0, 5),
+    inserted=st.binary(max_size=3) | st.text(CHARACTERS, max_size=3).map(str.encode),
+)
+def test_any_mutated_file_is_read_or_refused(suffix, place, length, inserted, tmp_path):
+    """Guards real files: one wrong byte, one lost quote, one cut line."""
+    good = GOOD[suffix].encode()
+    start = int(place * len(good))
+    read_or_refuse(tmp_path / f'a{suffix}', good[:start] + inserted + good[start + length :])
+
+
+EXTREMES = {
+    'empty after tokenization': '\x00\u200b\ufffd',
+    'nothing': '',
+    '100,000 characters': '我你他她它' * 20_000,
+    'one word of 100,000 letters': 'a' * 100_000,
+    'only emoji': '😀👩\u200d👩\u200d👧\U0001f1e8\U0001f1f3',
+    'control characters': '我\x01\x1f\x7f\x85\u202e你',
+    'mixed width': 'ＡＢＣ１２３ABC123ｱｲｳ　我',
+}
+
+
+@pytest.mark.parametrize('script', ['train_cosent.py', 'train_interact.py'])
+def test_extreme_texts_train_and_score(script, short, tmp_path, monkeypatch, capsys):
+    """Guards the last epoch of a long run against the one strange text of a test file."""
+    texts = list(EXTREMES.values())
+    lines = [f'我{text}\t{text}\t1' for text in texts] + [f'你\t{text}\t0' for text in texts]
+    for split in ('train', 'valid', 'test'):
+        write_lines(tmp_path / 'BAD' / f'BAD.{split}.data', lines)
+    changed = {'task': 'BAD', 'data_dir': str(tmp_path), 'epochs': '1'}
+    assert run(command(script, short | changed), monkeypatch, capsys) == (0, '')
+    folder = next(tmp_path.glob('BAD.bert.*'))
+    texts = read_predictions(folder / 'predictions.test.tsv').texts
+    assert [f'{a}\t{b}' for a, b in texts] == [line.rpartition('\t')[0] for line in lines]

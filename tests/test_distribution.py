@@ -1,0 +1,83 @@
+"""Several devices and several processes: the run of one device, to 1e-4."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+
+from cosent_tf.runs import read_predictions
+from tests.test_training import ROOT, command, read_csv, run
+
+# 23 of 70 pairs a step: parts of 12 and 11, and in the last step of 1 and 0.
+UNEVEN = {'batch_size': '23', 'epochs': '2'}
+
+
+def start(arguments, **environment):
+    """Start a script as a process that finds tests/distributed.py's two devices."""
+    return subprocess.Popen(
+        [sys.executable, 'tests/distributed.py', *arguments],
+        cwd=ROOT,
+        env=os.environ | {'PYTHONPATH': str(ROOT)} | environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def check_equal(folder, other):
+    losses = [[float(row['loss']) for row in read_csv(f / 'losses.csv')] for f in (folder, other)]
+    assert len(losses[0]) == 8
+    np.testing.assert_allclose(losses[0], losses[1], atol=1e-4)
+    for split in ('valid', 'test'):
+        one, two = (read_predictions(f / f'predictions.{split}.tsv') for f in (folder, other))
+        np.testing.assert_allclose(one.scores, two.scores, atol=1e-4)
+        assert one.texts == two.texts
+
+
+def test_two_devices_give_the_run_of_one(short, tmp_path, monkeypatch, capsys):
+    """Guards the loss: a mean over each device's own part would be another one."""
+    flags = short | UNEVEN | {'runs_dir': str(tmp_path / 'two')}
+    process = start(command('train_sbert.py', flags, '--strategy', 'mirrored'))
+    assert run(command('train_sbert.py', short | UNEVEN), monkeypatch, capsys) == (0, '')
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    name = 'TOY.bert.sbert.seed42'
+    check_equal(tmp_path / name, tmp_path / 'two' / name)
+
+
+def test_two_processes_give_the_run_of_one_and_one_of_them_writes(
+    short, tmp_path, monkeypatch, capsys
+):
+    """Guards the CoSENT loss over pairs of examples that lie in different processes."""
+    workers = [f'127.0.0.1:{port}' for port in free_ports(2)]
+    processes = []
+    for index in range(2):
+        task = {'cluster': {'worker': workers}, 'task': {'type': 'worker', 'index': index}}
+        flags = short | UNEVEN | {'runs_dir': str(tmp_path / str(index))}
+        arguments = command('train_cosent.py', flags, '--strategy', 'multiworker')
+        processes.append(start(arguments, TF_CONFIG=json.dumps(task)))
+    assert run(command('train_cosent.py', short | UNEVEN), monkeypatch, capsys) == (0, '')
+    for process in processes:
+        _, err = process.communicate()
+        assert process.returncode == 0, err
+    name = 'TOY.bert.cosent.seed42'
+    check_equal(tmp_path / name, tmp_path / '0' / name)
+    assert not (tmp_path / '1').exists()
+
+
+def free_ports(count):
+    sockets = [socket.create_server(('127.0.0.1', 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in sockets]
+    for server in sockets:
+        server.close()
+    return ports
+
+
+def test_multiworker_without_a_cluster_is_refused(short, monkeypatch, capsys):
+    """Guards a second machine that would train the same run alone."""
+    monkeypatch.delenv('TF_CONFIG', raising=False)
+    arguments = command('train_cosent.py', short, '--strategy', 'multiworker')
+    code, message = run(arguments, monkeypatch, capsys)
+    assert code == 2 and 'TF_CONFIG' in message and message.count('\n') == 1

@@ -1,0 +1,173 @@
+"""Runs that are killed, interrupted or hit by a fault: nothing computed is lost or looks done."""
+
+import fcntl
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+
+import numpy as np
+
+from cosent_tf.backend import tf
+from cosent_tf.checkpoints import read_weights, write_weights
+from cosent_tf.errors import UserError
+from cosent_tf.training import EndOfEpoch
+from tests.test_training import FILES, ROOT, command, run
+
+NAME = 'TOY.bert.cosent.seed42'
+RESULTS = ('losses.csv', 'predictions.valid.tsv', 'predictions.test.tsv')
+
+# Of a run of 3 epochs of 5 steps: where each process stops, the epochs it begins, its exit code.
+STOPS = [
+    ('kill config.json', [], -9),
+    ('kill state.h5', [1], -9),
+    ('kill best.weights.h5', [1], -9),
+    ('interrupt step 2', [2], 1),
+    ('kill epoch 3', [2], -9),
+    ('kill step 3', [3], -9),
+    ('kill history.csv', [3], -9),
+    ('kill predictions.valid.tsv', [], -9),
+    ('kill metrics.json', [], -9),
+    ('never', [], 0),
+]
+
+
+def test_a_run_killed_at_any_moment_ends_like_one_never_stopped(
+    short, tmp_path, monkeypatch, capsys
+):
+    """Guards hours of training: at most the epoch in progress is lost, and no result changes."""
+    whole, killed = tmp_path / 'whole' / NAME, tmp_path / 'killed' / NAME
+    flags = short | {'runs_dir': str(whole.parent)}
+    arguments = command('train_cosent.py', flags, '--keep_padding')  # which is traced faster
+    assert run(arguments, monkeypatch, capsys) == (0, '')
+
+    flags = short | {'runs_dir': str(killed.parent)}
+    arguments = command('train_cosent.py', flags, '--keep_padding', '--resume')
+    stops = [sys.executable, '-u', 'tests/stopped.py', *(moment for moment, *_ in STOPS), '--']
+    done = subprocess.run(
+        stops + arguments,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {'PYTHONPATH': str(ROOT)},
+    )
+    parts = re.split(r'^== (.*): (-?\d+)\n', done.stdout, flags=re.MULTILINE)
+    processes = zip(parts[::3], parts[1::3], parts[2::3], strict=False)
+    found = [
+        (moment, [int(n) for n in re.findall(r'^Epoch (\d)/3$', output, re.MULTILINE)], int(status))
+        for output, moment, status in processes
+    ]
+    assert found == STOPS, done.stderr
+    assert re.search(r'interrupted; go on: python train_cosent.py .*--resume\n', done.stderr)
+
+    assert {path.name for path in killed.iterdir()} - {'.lock'} == FILES
+    for file in RESULTS:
+        assert (killed / file).read_bytes() == (whole / file).read_bytes()
+    assert measures(killed) == measures(whole)
+
+
+def measures(folder):
+    metrics = json.loads((folder / 'metrics.json').read_text('utf-8'))
+    return {name: value for name, value in metrics.items() if 'seconds' not in name}
+
+
+def test_faults_leave_a_run_that_can_go_on(short, tmp_path, monkeypatch, capsys):
+    """Guards what was saved before: a NaN, a full disk or a damaged file costs no whole epoch."""
+    arguments = command('train_cosent.py', short, '--keep_padding')
+    folder = tmp_path / NAME
+    with monkeypatch.context() as patch:
+        patch.setattr(EndOfEpoch, 'on_train_batch_end', spoils_step_7(EndOfEpoch))
+        code, message = run(arguments, monkeypatch, capsys)
+    assert code == 1 and message.count('\n') == 1
+    assert 'the loss is nan at step 7, in epoch 2; epoch 1 is kept' in message
+    saved = (folder / 'state.h5').read_bytes()
+
+    for more, told in (([], '--resume goes on'), (['--resume', '--lr', '1'], '--lr 0.001, now 1')):
+        code, message = run([*arguments, *more], monkeypatch, capsys)
+        assert code == 2 and told in message
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(saved) // 2, limits[1]))
+    try:
+        code, message = run([*arguments, '--resume'], monkeypatch, capsys)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert code == 1 and message.count('\n') == 1
+    assert re.search('cannot be written: File too large; .*train_cosent.py .* --resume', message)
+    assert (folder / 'state.h5').read_bytes() == saved
+    assert not list(folder.glob('*.tmp*'))
+
+    (folder / 'state.h5').write_bytes(saved[: len(saved) // 2])
+    code, message = run([*arguments, '--resume'], monkeypatch, capsys)
+    assert code == 2 and message.count('\n') == 1
+    assert 'state.h5: broken' in message and '--overwrite' in message
+
+
+def spoils_step_7(callback):
+    original = callback.on_train_batch_end
+
+    def on_train_batch_end(self, batch, logs=None):
+        original(self, batch, logs)
+        if self.state.epoch == 1 and batch == 0:  # step 6
+            weight = self.model.trainable_weights[-1]
+            weight.assign(np.full(weight.shape, np.nan))
+
+    return on_train_batch_end
+
+
+def test_a_second_process_and_a_folder_that_cannot_be_written_are_refused(
+    short, tmp_path, monkeypatch, capsys
+):
+    """Guards two processes that overwrite each other's epochs."""
+    (tmp_path / NAME).mkdir()
+    with (tmp_path / NAME / '.lock').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, message = run(command('train_cosent.py', short), monkeypatch, capsys)
+    assert code == 2 and 'another process is training this run' in message
+    (tmp_path / 'file').write_text('')
+    flags = short | {'runs_dir': str(tmp_path / 'file')}
+    code, message = run(command('train_cosent.py', flags), monkeypatch, capsys)
+    assert code == 2 and re.search('file.* cannot be written: Not a directory', message)
+
+
+def test_runs_of_other_programs_are_not_overwritten(short, tmp_path, monkeypatch, capsys):
+    """Guards predictions that no command can make again."""
+    (tmp_path / NAME).mkdir()
+    for split in ('valid', 'test'):
+        (tmp_path / NAME / f'predictions.{split}.tsv').write_text('')
+    code, message = run(command('train_cosent.py', short), monkeypatch, capsys)
+    assert code == 2 and 'finished' in message
+
+
+def test_a_damaged_weights_file_is_refused(tmp_path):
+    """Guards scores of slightly wrong weights, which would look right: any changed byte counts."""
+    path = tmp_path / 'a.h5'
+    weight = tf.Variable(np.random.default_rng(0).normal(size=(3, 50)).astype('float32'))
+    expected = weight.numpy()
+    write_weights(path, {'a/b': weight})
+    good = path.read_bytes()
+    damaged = [good[:size] for size in range(0, len(good), 97)]
+    damaged += [good[:at] + b'\x55' + good[at + 1 :] for at in range(0, len(good), 7)]
+    refused = 0
+    for content in damaged:
+        path.write_bytes(content)
+        weight.assign(tf.zeros_like(weight))
+        try:
+            read_weights(path, {'a/b': weight})
+            np.testing.assert_array_equal(weight, expected)  # a byte that says nothing
+        except UserError as error:
+            assert str(path) in str(error)
+            refused += 1
+    assert refused > len(expected.tobytes()) // 7
+
+
+def test_the_same_command_gives_the_same_run(short, tmp_path, monkeypatch, capsys):
+    """Guards comparisons between two settings: with dropout too, nothing else differs."""
+    for name in ('one', 'other'):
+        flags = short | {'runs_dir': str(tmp_path / name), 'dropout_rate': '0.1', 'epochs': '1'}
+        assert run(command('train_cosent.py', flags), monkeypatch, capsys) == (0, '')
+    for file in RESULTS:
+        one, other = (tmp_path / name / NAME / file for name in ('one', 'other'))
+        assert one.read_bytes() == other.read_bytes()
