@@ -20,7 +20,7 @@ from cosent_tf.encoder import ClsVector, RowEncoder
 from cosent_tf.losses import cosent_loss
 from cosent_tf.metrics import cosine_similarity
 from cosent_tf.pretrained import load_bert, load_tokenizer
-from cosent_tf.training import Model
+from cosent_tf.training import Model, make_dataset
 
 LEARNING_RATE = 2e-5
 DROPOUT_RATE = 0.1
@@ -64,17 +64,6 @@ def make_batches(work: Workload) -> Batches:
     """Tokenize the training pairs."""
     encoded = encode_sentences(load_tokenizer(work.bert_dir), work.train, work.maxlen)
     return Batches(encoded, work.labels, work.batch_size, SEED)
-
-
-def make_dataset(batches: Batches, first: int) -> tf.data.Dataset:
-    """Return the batches from epoch `first` on, prepared ahead."""
-    return tf.data.Dataset.from_generator(
-        lambda: batches.epochs(first),
-        output_signature=(
-            tf.TensorSpec((None, None), tf.int32),
-            tf.TensorSpec((None, 1), tf.int32),
-        ),
-    ).prefetch(8)
 
 
 def training(model: keras.Model, batches: Batches) -> Turn:

@@ -43,7 +43,7 @@ BERT = {  # Google's bert_config.json, without the size of the vocabulary
     'type_vocab_size': 2,
     'hidden_dropout_prob': 0.1,
     'attention_probs_dropout_prob': 0.1,
-    'initializer_range': 0.05,
+    'initializer_range': 0.1,
 }
 CHECKPOINT_FILES = ['bert_model.ckpt.data-00000-of-00001', 'bert_model.ckpt.index']
 BERT_FILES = ['bert_config.json', 'vocab.txt', *CHECKPOINT_FILES]

@@ -45,7 +45,7 @@ class ClsVector(keras.layers.Layer):
         self.encode = tf.function(self._encode, jit_compile=True) if jit else self._encode
 
     def call(self, token_ids, training=None):
-        if self.groups == 1 or not training:  # what is scored comes sorted by length
+        if self.groups == 1:
             return self.encode(self._cut(token_ids, tf.shape(token_ids)[1]), training)
         lengths = tf.math.count_nonzero(token_ids, axis=1, dtype=tf.int32)  # (n,)
         order = tf.argsort(lengths, direction='DESCENDING')

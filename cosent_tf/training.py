@@ -92,7 +92,7 @@ def fit(
         state = _restore(model, folder)
         if state.epoch < args.epochs:
             model.fit(
-                _dataset(batches, state.epoch),
+                make_dataset(batches, state.epoch),
                 steps_per_epoch=len(batches),
                 epochs=args.epochs,
                 initial_epoch=state.epoch,
@@ -134,8 +134,8 @@ def _resume_command() -> str:
     return f'python {shlex.join(arguments)} --resume'
 
 
-def _dataset(batches: Batches, first_epoch: int) -> tf.data.Dataset:
-    """The batches of all epochs."""
+def make_dataset(batches: Batches, first_epoch: int) -> tf.data.Dataset:
+    """Return the batches of all epochs from one on, prepared ahead of their steps."""
     signature = (tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, 1), tf.int32))
     return distribute(lambda parts, own: batches.epochs(first_epoch, parts, own), signature)
 
