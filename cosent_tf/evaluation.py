@@ -15,7 +15,7 @@ from cosent_tf.runs import METHODS, TEST_FILE, VALID_FILE, Predictions, RunName,
 from cosent_tf.thresholds import best_threshold
 
 # Below the exact optimum on valid by more than this, Powell's search has stalled.
-STALL = 0.001
+STALL = 0.001 + 1e-9  # more than 0.1 points, whatever the rounding of the two figures
 
 
 @dataclass(frozen=True, eq=False)
