@@ -66,7 +66,10 @@ def distribute(generate: Callable[[int, slice], Iterator], signature) -> tf.data
         parts = tf.data.Dataset.from_generator(
             lambda: generate(context.num_replicas_in_sync, own), output_signature=signature
         )
-        return parts.prefetch(PREFETCHED)
+        options = tf.data.Options()
+        # there is nothing to tune, and its thread delays the end of an iterator by seconds
+        options.autotune.enabled = False
+        return parts.prefetch(PREFETCHED).with_options(options)
 
     return tf.distribute.get_strategy().distribute_datasets_from_function(own_parts)
 

@@ -8,6 +8,8 @@ import sys
 
 import numpy as np
 
+from cosent_tf.backend import tf
+from cosent_tf.distribution import distribute
 from cosent_tf.runs import read_predictions
 from tests.test_training import ROOT, command, read_csv, run
 
@@ -73,6 +75,13 @@ def free_ports(count):
     for server in sockets:
         server.close()
     return ports
+
+
+def test_no_iterator_waits_for_tuning():
+    """Guards the speed of scoring: tf.data's tuner delays the end of an iterator by seconds."""
+    numbers = distribute(lambda parts, own: iter([1]), tf.TensorSpec((), tf.int32))
+    assert numbers.options().autotune.enabled is False
+    assert list(numbers.as_numpy_iterator()) == [1]
 
 
 def test_multiworker_without_a_cluster_is_refused(short, monkeypatch, capsys):
