@@ -22,8 +22,9 @@ TOKENS_A_BATCH = 4096  # when scoring: bounds memory, and is enough to fill the 
 class ClsVector(keras.layers.Layer):
     """The [CLS] vectors of token rows, without encoding most of their padding.
 
-    The rows of a batch are sorted by length and encoded in groups, each cut to its own longest
-    row. The vectors are those of the whole padded batch, up to float32 rounding.
+    The rows of a batch are sorted by length and encoded in groups of about as many tokens, each
+    cut to its own longest row. The vectors are those of the whole padded batch, up to float32
+    rounding.
 
     Input: token ids (n, L) int32, 0 where padded. Segment ids are all 0, as in every method of the
     article. Output: (n, D) float32.
@@ -31,8 +32,8 @@ class ClsVector(keras.layers.Layer):
     Args:
         bert: what `load_bert` returns.
         keep_padding: encode the batch as it is, in one group.
-        jit: compile the encoder with XLA. Lengths are then rounded up to multiples of 32, because
-            XLA compiles once for every shape.
+        jit: compile the encoder of training steps with XLA. As XLA compiles once for every shape,
+            groups then have as many rows, and lengths that are multiples of 32.
     """
 
     def __init__(self, bert: ClsBERT, keep_padding: bool = False, jit: bool = False, **kwargs):
@@ -40,34 +41,40 @@ class ClsVector(keras.layers.Layer):
         self.bert = bert.model
         self.named_weights = named_weights(bert)
         self.groups = 1 if keep_padding else GROUPS
-        self.multiple = XLA_MULTIPLE if jit else 1
         self.positions = bert.max_position
-        self.encode = tf.function(self._encode, jit_compile=True) if jit else self._encode
+        self.compiled = tf.function(self._encode, jit_compile=True) if jit else None
 
     def call(self, token_ids, training=None):
+        jit = self.compiled is not None and training  # batches to be scored vary in shape
+        encode = self._encode_compiled if jit else self._encode
         if self.groups == 1:
-            return self.encode(self._cut(token_ids, tf.shape(token_ids)[1]), training)
+            return encode(token_ids, training)
         lengths = tf.math.count_nonzero(token_ids, axis=1, dtype=tf.int32)  # (n,)
         order = tf.argsort(lengths, direction='DESCENDING')
-        bounds = tf.shape(token_ids)[0] * tf.range(self.groups + 1) // self.groups
+        sizes = tf.ones_like(lengths) if jit else tf.gather(lengths, order)
+        bounds = _bounds(sizes, self.groups)
         vectors = []
         for group in range(self.groups):
             rows = order[bounds[group] : bounds[group + 1]]
             longest = tf.reduce_max(tf.concat([tf.gather(lengths, rows), [1]], axis=0))
-            vectors.append(self.encode(self._cut(tf.gather(token_ids, rows), longest), training))
+            vectors.append(encode(tf.gather(token_ids, rows)[:, :longest], training))
         return tf.gather(tf.concat(vectors, axis=0), tf.argsort(order))
-
-    def _cut(self, token_ids, length):
-        """Cut rows to a length, or to the next multiple of it that XLA has compiled."""
-        if self.multiple == 1:
-            return token_ids[:, :length]
-        length = tf.minimum(-(-length // self.multiple) * self.multiple, self.positions)
-        missing = tf.maximum(length - tf.shape(token_ids)[1], 0)
-        return tf.pad(token_ids, [[0, 0], [0, missing]])[:, :length]
 
     def _encode(self, token_ids, training):
         hidden = self.bert([token_ids, tf.zeros_like(token_ids)], training=training)  # (n, 1, D)
         return tf.cast(hidden[:, 0], tf.float32)
+
+    def _encode_compiled(self, token_ids, training):
+        length = tf.shape(token_ids)[1]
+        padded = tf.minimum(-(-length // XLA_MULTIPLE) * XLA_MULTIPLE, self.positions)
+        return self.compiled(tf.pad(token_ids, [[0, 0], [0, padded - length]]), training)
+
+
+def _bounds(sizes: tf.Tensor, groups: int) -> tf.Tensor:
+    """Return where rows of these sizes, (n,), are split into groups of one size, (groups + 1,)."""
+    shares = tf.reduce_sum(sizes) * tf.range(1, groups) // groups
+    ends = tf.searchsorted(tf.cumsum(sizes), shares) + 1  # after the row that reaches the share
+    return tf.concat([[0], ends, [tf.size(sizes)]], axis=0)
 
 
 class RowEncoder:

@@ -34,13 +34,13 @@ def value_and_gradients(vectors, weights):
     return outputs.numpy(), [tf.convert_to_tensor(gradient).numpy() for gradient in gradients]
 
 
-@pytest.mark.parametrize('rows', [1, 2, 3, 9])
-@pytest.mark.parametrize('keep_padding', [False, True])
-def test_vectors_and_gradients_equal_the_plain_path(bert_dir, token_ids, rows, keep_padding):
+@pytest.mark.parametrize('rows', [0, 1, 2, 3, 9])
+@pytest.mark.parametrize('options', [{}, {'keep_padding': True}, {'jit': True}])
+def test_vectors_and_gradients_equal_the_plain_path(bert_dir, token_ids, rows, options):
     """Guards the promise that speed changes no result; fewer rows than groups included."""
     ids = tf.constant(token_ids.padded(np.arange(rows)))
     bert = load_bert(bert_dir, maxlen=32)
-    layer = ClsVector(bert, keep_padding)
+    layer = ClsVector(bert, **options)
     plain, plain_call = plain_vectors(bert_dir)
     ours, our_gradients = value_and_gradients(
         lambda: layer(ids, training=True), bert.model.trainable_weights
@@ -50,6 +50,34 @@ def test_vectors_and_gradients_equal_the_plain_path(bert_dir, token_ids, rows, k
     assert len(our_gradients) == len(gradients)
     for ours, theirs in zip(our_gradients, gradients, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4 * max(1, np.abs(theirs).max()))
+
+
+def encoded_shapes(layer, name, monkeypatch, lengths):
+    """The shapes of what the encoder gets in a training step on rows of these lengths."""
+    shapes = []
+    encode = getattr(layer, name)
+    monkeypatch.setattr(
+        layer, name, lambda ids, training: shapes.append(tuple(ids.shape)) or encode(ids, training)
+    )
+    rows = TokenRows([7] * length for length in lengths)
+    layer(tf.constant(rows.padded(np.arange(len(lengths)))), training=True)
+    return shapes
+
+
+def test_a_long_row_is_not_encoded_with_short_ones(bert_dir, monkeypatch):
+    """Guards the speed: one long sentence in a batch would otherwise pad a group of others."""
+    layer = ClsVector(load_bert(bert_dir, maxlen=64))
+    shapes = encoded_shapes(layer, '_encode', monkeypatch, [3] * 10 + [64] + [3] * 11)
+    assert sum(rows * length for rows, length in shapes) == 64 + 21 * 3
+
+
+def test_xla_compiles_few_shapes(bert_dir, monkeypatch):
+    """Guards --jit: rows of other lengths would otherwise be compiled anew in every step."""
+    shapes = set()
+    layer = ClsVector(load_bert(bert_dir, maxlen=64), jit=True)
+    for lengths in ([3] * 10 + [60] * 2, [9] * 11 + [50], list(range(2, 14))):
+        shapes.update(encoded_shapes(layer, 'compiled', monkeypatch, lengths))
+    assert shapes == {(3, 32), (3, 64)}
 
 
 def test_row_encoder_returns_the_order_of_the_rows(bert_dir, token_ids, monkeypatch):
