@@ -26,6 +26,7 @@ from cosent_tf.cli import exit_on_error, positive
 from cosent_tf.errors import UserError
 
 PEER = 'sentence-transformers'
+OWN_THREADS = {'TF_NUM_INTRAOP_THREADS': '0'}  # as many as TensorFlow takes, not as we set it
 
 
 def main():
@@ -58,15 +59,16 @@ def measure(job: str, args, work: Workload) -> tuple[dict[str, list[float]], dic
     """
     path = Path(work.bert_dir) / 'workload.json'
     work.save(path)
-    commands = {
-        'ours': (sys.executable, 'benchmarks.tensorflow_worker', f'{job}-ours'),
-        'plain': (sys.executable, 'benchmarks.tensorflow_worker', f'{job}-plain'),
-        PEER: (args.peers_python, 'benchmarks.sentence_transformers_worker', job),
-    }
+    tensorflow = sys.executable, 'benchmarks.tensorflow_worker'
     with ExitStack() as stack:
+
+        def start(*command, **environment):
+            return stack.enter_context(closing(Worker(*command, str(path), **environment)))
+
         workers = {
-            name: stack.enter_context(closing(Worker(*command, str(path))))
-            for name, command in commands.items()
+            'ours': start(*tensorflow, f'{job}-ours'),
+            'plain': start(*tensorflow, f'{job}-plain', **OWN_THREADS),
+            PEER: start(args.peers_python, 'benchmarks.sentence_transformers_worker', job),
         }
         turns = {name: worker.turn for name, worker in workers.items()}
         return alternate(turns, args.rounds), workers[PEER].versions

@@ -4,12 +4,14 @@
     python -m benchmarks.train_throughput --scaling 1000 4000 16000
 
 Both train one epoch a turn on the same batches in the same order; the first turn, in which graphs
-are traced, is not counted. With --scaling: does a pair cost the same however many there are?
+are traced, is not counted. Both run in this process, so the plain way too has the threads that
+this project sets; benchmarks.peers gives it TensorFlow's own. With --scaling: does a pair cost the
+same however many there are?
 
 Useful FLOP are those that the [CLS] vectors of the real tokens need: matrix products and attention,
 forward and (twice that) backward; of the last layer the keys and values of all tokens, the rest for
-[CLS] only; nothing for padding. Their share is of what a large float32 matrix product reaches, in
-turns with the training.
+[CLS] only; nothing for padding. Their share is of what large float32 matrix products reach on all
+cores, in turns with the training.
 """
 
 import statistics
@@ -25,7 +27,7 @@ from cosent_tf.backend import tf
 from cosent_tf.cli import exit_on_error, positive
 
 MATRIX = 2048
-PRODUCTS = 10  # a turn
+PRODUCTS = 10  # a turn, side by side as the operations of a model are
 
 
 def main():
@@ -43,12 +45,13 @@ def main():
 def measure_throughput(args, work: Workload) -> None:
     """Ours, plain, and a bare matrix product."""
     batches = make_batches(work)
-    matrix = tf.random.normal((MATRIX, MATRIX))
+    matrices = [tf.random.normal((MATRIX, MATRIX)) for _ in range(PRODUCTS)]
+    squares = tf.function(lambda: [tf.matmul(matrix, matrix) for matrix in matrices])
     seconds = alternate(
         {
             'ours': training(our_model(work), batches),
             'plain': training(plain_model(work), batches),
-            'matmul': timed(lambda: [tf.matmul(matrix, matrix).numpy() for _ in range(PRODUCTS)]),
+            'matmul': timed(lambda: [square.numpy() for square in squares()]),
         },
         args.rounds,
     )

@@ -16,7 +16,7 @@ from collections.abc import Callable
 class Worker:
     """A subject in another process; `turn` lets it do its work once."""
 
-    def __init__(self, python: str, module: str, *arguments: str):
+    def __init__(self, python: str, module: str, *arguments: str, **environment: str):
         self._name = ' '.join((module, *arguments[:1]))
         self._process = subprocess.Popen(
             [python, '-m', module, *arguments],
@@ -24,7 +24,7 @@ class Worker:
             stdout=subprocess.PIPE,
             text=True,
             # the CPU for all, and no progress bars
-            env={**os.environ, 'CUDA_VISIBLE_DEVICES': '', 'TQDM_DISABLE': '1'},
+            env={**os.environ, 'CUDA_VISIBLE_DEVICES': '', 'TQDM_DISABLE': '1', **environment},
         )
         self.versions = self._read()
 
