@@ -12,7 +12,6 @@ Input is UTF-8, also gzipped (.gz). It is read twice, and never held as a whole:
 does not depend on the number of lines.
 """
 
-import argparse
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +19,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from cosent_tf.cli import exit_on_error
+from cosent_tf.cli import exit_on_error, make_parser
 from cosent_tf.encoder import load_encoder
 from cosent_tf.errors import UserError
+from cosent_tf.files import write_atomic
 from cosent_tf.readers import iter_lines
-from cosent_tf.runs import write_atomic
 from cosent_tf.scoring import load_scorer
 
 CHUNK = 10_000  # lines encoded together: equal ones once, like lengths side by side
@@ -80,11 +79,7 @@ def chunks(items: Iterator, total: int, path: Path) -> Iterator[list]:
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('--run', required=True, help='a run, a folder with a BERT, or hf:NAME')
     add('--input', type=Path, required=True, help='texts or pairs, one a line')

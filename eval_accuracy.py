@@ -10,11 +10,10 @@ Besides: 95 % intervals, whether methods differ (McNemar's exact test, paired bo
 `--by overlap` the accuracy by how many characters the two sentences share.
 """
 
-import argparse
 from pathlib import Path
 
 from cosent_tf import render
-from cosent_tf.cli import exit_on_error
+from cosent_tf.cli import exit_on_error, make_parser
 from cosent_tf.errors import UserError
 from cosent_tf.evaluation import evaluate
 from cosent_tf.plots import save_plot
@@ -44,11 +43,7 @@ def main():
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('--runs_dir', type=Path, default='runs', help='the folder of the runs (default: runs)')
     add('--metric', choices=['accuracy', 'f1'], default='accuracy', help='default: accuracy')

@@ -9,7 +9,6 @@ hf: loads as sentence_transformers.SentenceTransformer(folder), with [CLS] pooli
 normalisation, and as transformers.BertModel.from_pretrained(folder, add_pooling_layer=False).
 """
 
-import argparse
 import os
 import re
 import shutil
@@ -20,11 +19,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from cosent_tf.backend import tf
-from cosent_tf.cli import exit_on_error
+from cosent_tf.cli import exit_on_error, make_parser
 from cosent_tf.encoder import SentenceEncoder, load_encoder
 from cosent_tf.errors import UserError
+from cosent_tf.files import write_json, write_text
 from cosent_tf.formats import read_config, read_vocab
-from cosent_tf.runs import write_json, write_text
 from cosent_tf.sources import find_source
 
 ACTIVATIONS = {'gelu_erf': 'gelu', 'gelu_tanh': 'gelu_new', 'relu': 'relu', 'swish': 'silu'}
@@ -123,11 +122,7 @@ def hf_files(config: dict, maxlen: int) -> dict[str, dict | list]:
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('run', help='a run, a folder with a BERT, or hf:NAME')
     add('--to', choices=['savedmodel', 'hf'], required=True)

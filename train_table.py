@@ -8,14 +8,13 @@ stopped (Ctrl-C, kill) and started again at will. A run that fails is named, and
 What stands after -- is given to the training scripts as it is.
 """
 
-import argparse
 import itertools
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from cosent_tf.cli import MODELS, exit_on_error
+from cosent_tf.cli import MODELS, exit_on_error, make_parser
 from cosent_tf.errors import RunError
 from cosent_tf.published import TASKS
 from cosent_tf.runs import STATE_FILE, is_finished, run_name
@@ -61,11 +60,7 @@ def train(command):
 def parse_args():
     split = sys.argv.index('--') if '--' in sys.argv else len(sys.argv)
     ours, passed = sys.argv[1:split], sys.argv[split + 1 :]
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = make_parser(__doc__)
     add = parser.add_argument
     add('--tasks', nargs='+', default=TASKS, help=f'default: {" ".join(TASKS)}')
     add('--models', nargs='+', default=list(MODELS), help=f'default: {" ".join(MODELS)}')

@@ -7,7 +7,6 @@ memory stays reasonable. Every size runs in a process of its own; peak memory is
 needs beyond the vectors and labels that it is given, as Linux counts it.
 """
 
-import argparse
 import multiprocessing
 import statistics
 from concurrent.futures import ProcessPoolExecutor
@@ -17,7 +16,7 @@ import numpy as np
 
 from benchmarks.common import alternate, report, timed
 from cosent_tf.backend import tf
-from cosent_tf.cli import positive
+from cosent_tf.cli import make_parser, positive
 from cosent_tf.losses import SCALE, cosent_loss
 
 MOST_PAIRWISE = 8192  # whose B x B matrix has 256 MiB
@@ -37,9 +36,7 @@ LOSSES = {'ours': cosent_loss, 'pairwise': pairwise_loss}
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     sizes = [32, 128, 512, 2048, 8192, 32768, 65536]
     parser.add_argument('--pairs', type=positive(int), nargs='+', default=sizes)
     parser.add_argument('--width', type=positive(int), default=312, help='D (default: 312)')

@@ -2,20 +2,16 @@
 
 import argparse
 import itertools
-import json
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.workload import SEED, Workload
-from cosent_tf.backend import build_transformer_model, tf
-from cosent_tf.cli import positive
+from benchmarks.workload import Workload
+from cosent_tf.cli import make_parser, positive
 from cosent_tf.data import Pair, read_pairs, split_path
-from cosent_tf.demo import demo_pairs
-from cosent_tf.pretrained import SPECIAL_TOKENS, ClsBERT, named_weights
+from cosent_tf.demo import BERT, demo_pairs, write_bert
+from cosent_tf.errors import UserError
+from cosent_tf.pretrained import SPECIAL_TOKENS
 
 SIZES = ('layers', 'hidden', 'heads', 'inner', 'batch_size', 'maxlen', 'rounds')
-STD = 0.1  # of the weights: enough for sentences to differ in their vectors
 
 
 def workload_parser(doc: str) -> argparse.ArgumentParser:
@@ -24,9 +20,7 @@ def workload_parser(doc: str) -> argparse.ArgumentParser:
     Args:
         doc: the benchmark's docstring, shown above the flags.
     """
-    parser = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = make_parser(doc)
     add = parser.add_argument
     add('--data_dir', help='the folder of the tasks (default: the demo, made on the spot)')
     add('--task', default='DEMO', help='a task of data_dir')
@@ -61,7 +55,7 @@ def make_workload(
     """
     pairs = _read_pairs(args)
     vocab = _read_vocab(args.vocab) if args.vocab else _characters(pairs)
-    _write_bert(Path(folder), vocab, args)
+    write_bert(Path(folder), vocab, _bert_sizes(args))
     train = _take(pairs['train'], train_pairs)
     test = _take(pairs['test'], test_pairs)
     return Workload(folder, train, test, args.batch_size, args.maxlen)
@@ -81,7 +75,10 @@ def _read_pairs(args: argparse.Namespace) -> dict[str, list[Pair]]:
 
 
 def _read_vocab(path: str) -> list[str]:
-    return Path(path).read_text('utf-8').removesuffix('\n').split('\n')
+    try:
+        return Path(path).read_text('utf-8').removesuffix('\n').split('\n')
+    except OSError as error:
+        raise UserError(f'--vocab {path}: cannot be read: {error.strerror}') from error
 
 
 def _characters(pairs: dict[str, list[Pair]]) -> list[str]:
@@ -89,38 +86,11 @@ def _characters(pairs: dict[str, list[Pair]]) -> list[str]:
     return [*SPECIAL_TOKENS, *sorted(set(''.join(texts).lower()))]
 
 
-def _write_bert(folder: Path, vocab: list[str], args: argparse.Namespace) -> None:
-    """Write bert_config.json, vocab.txt and bert_model.ckpt.*, the weights random."""
-    config = {
-        'attention_probs_dropout_prob': 0.1,
-        'hidden_act': 'gelu',
-        'hidden_dropout_prob': 0.1,
+def _bert_sizes(args: argparse.Namespace) -> dict:
+    return BERT | {
         'hidden_size': args.hidden,
-        'initializer_range': 0.02,
         'intermediate_size': args.inner,
         'max_position_embeddings': max(512, args.maxlen),
         'num_attention_heads': args.heads,
         'num_hidden_layers': args.layers,
-        'type_vocab_size': 2,
-        'vocab_size': len(vocab),
     }
-    (folder / 'bert_config.json').write_text(json.dumps(config), 'utf-8')
-    (folder / 'vocab.txt').write_text('\n'.join(vocab) + '\n', 'utf-8')
-    bert = build_transformer_model(
-        str(folder / 'bert_config.json'), model=ClsBERT, return_keras_model=False
-    )
-    random = np.random.default_rng(SEED)
-    values = {  # gammas around 1, all others around 0
-        name: random.normal(name.endswith('gamma'), STD, weight.shape).astype(np.float32)
-        for name, weight in named_weights(bert).items()
-    }
-    _save_checkpoint(folder / 'bert_model.ckpt', values)
-
-
-def _save_checkpoint(path: Path, values: dict) -> None:
-    """Write a checkpoint as TensorFlow 1 did, in a graph and session of its own."""
-    v1 = tf.compat.v1
-    with tf.Graph().as_default(), v1.Session() as session:
-        variables = [v1.get_variable(name, initializer=value) for name, value in values.items()]
-        session.run(v1.global_variables_initializer())
-        v1.train.Saver(variables).save(session, str(path), write_meta_graph=False)

@@ -5,22 +5,19 @@
 The scores of the two classes are normal and overlap, as the cosines of a trained encoder do.
 """
 
-import argparse
 import statistics
 
 import numpy as np
 
 from benchmarks.common import alternate, report, timed
-from cosent_tf.cli import positive
+from cosent_tf.cli import make_parser, positive
 from cosent_tf.thresholds import best_threshold, powell_threshold
 
 SEARCHES = {'powell': powell_threshold, 'exact': best_threshold}
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     parser.add_argument(
         '--pairs', type=positive(int), nargs='+', default=[1_000, 10_000, 100_000, 1_000_000]
     )

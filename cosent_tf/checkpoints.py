@@ -13,8 +13,8 @@ import numpy as np
 
 from cosent_tf.backend import keras, tf
 from cosent_tf.errors import UserError
+from cosent_tf.files import write_atomic
 from cosent_tf.pretrained import set_weights
-from cosent_tf.runs import write_atomic
 
 
 @dataclass

@@ -32,15 +32,20 @@ DATA_SOURCE = 'https://github.com/bojone/CoSENT'
 DEMO_DATA_DIR, DEMO_BERT_DIR = 'data/demo', 'pretrained/demo'
 
 
+def make_parser(doc: str) -> argparse.ArgumentParser:
+    """Return a parser without flags, which shows a script's docstring as it is."""
+    return argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+
+
 def training_parser(doc: str) -> argparse.ArgumentParser:
     """Return a parser of the flags that every training script has.
 
     Args:
         doc: the script's docstring, shown above the flags.
     """
-    parser = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = make_parser(doc)
     add = parser.add_argument
     add('--task', required=True, help='ATEC, BQ, LCQMC, PAWSX, STS-B, DEMO, or a name in data_dir')
     add('--model', default='bert', help='bert (default), roberta, or a name for --bert_dir')
@@ -96,7 +101,9 @@ def seed(text: str) -> int:
     return value
 
 
-def resolve(args: argparse.Namespace, method: str, batch_size: int, sentences: int):
+def resolve(
+    args: argparse.Namespace, method: str, batch_size: int, sentences: int
+) -> argparse.Namespace:
     """Fill in what was left to its default, and check that the files are there.
 
     Args:

@@ -7,7 +7,7 @@ so no font for Chinese is needed. matplotlib is imported on first use.
 import numpy as np
 
 from cosent_tf.evaluation import row_order
-from cosent_tf.runs import write_atomic
+from cosent_tf.files import write_atomic
 from cosent_tf.tables import MEASURES, build_table, method_label
 
 _PANELS_A_ROW = 4

@@ -3,8 +3,8 @@
 import io
 
 from cosent_tf.compare import accuracy_interval, compare_methods
+from cosent_tf.files import to_json
 from cosent_tf.overlap import BINS, split_by_overlap
-from cosent_tf.runs import to_json
 from cosent_tf.tables import build_table
 
 WIDTH = 100

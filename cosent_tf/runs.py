@@ -1,18 +1,16 @@
 """The run folder `runs/{task}.{model}.{method}.seed{n}/`: its name, its files, the list of all.
 
-Everything is TensorFlow-free. Files appear whole or not at all.
+TensorFlow-free.
 """
 
-import json
-import os
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from cosent_tf.errors import UserError, WriteError
+from cosent_tf.errors import UserError
+from cosent_tf.files import write_text
 
 METHODS = ('cosent', 'sbert', 'interact', 'interact_cosent')
 CONFIG_FILE, METRICS_FILE = 'config.json', 'metrics.json'
@@ -20,7 +18,6 @@ HISTORY_FILE, LOSSES_FILE = 'history.csv', 'losses.csv'
 WEIGHTS_FILE, STATE_FILE = 'best.weights.h5', 'state.h5'
 VALID_FILE, TEST_FILE = 'predictions.valid.tsv', 'predictions.test.tsv'
 
-_TEMPORARY = '.tmp'
 _WORD = '[A-Za-z0-9_-]+'
 _NAME = re.compile(rf'({_WORD})\.({_WORD})\.({_WORD})\.seed(0|[1-9][0-9]*)')
 _INTEGER = re.compile(r'[+-]?[0-9]{1,18}')
@@ -113,62 +110,6 @@ def is_finished(folder):
     if (folder / CONFIG_FILE).exists():
         return (folder / METRICS_FILE).exists()
     return (folder / VALID_FILE).exists() and (folder / TEST_FILE).exists()
-
-
-def write_atomic(path, writer):
-    """Creates or replaces a file so that it is there whole or not at all.
-
-    Args:
-        path: the file; its folder is made if need be.
-        writer: called with the path of a temporary file in the same folder, with the same suffix,
-            which it must write.
-
-    Raises:
-        WriteError: the file system refuses (disk full, read-only folder, …).
-        UserError: the text is no valid Unicode.
-    """
-    path = Path(path)
-    temporary = path.with_name(f'.{path.name}{_TEMPORARY}{os.getpid()}{path.suffix}')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        writer(temporary)
-        with temporary.open('r+b') as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except UnicodeError as error:
-        raise UserError(f'{path}: cannot be written: {error}') from error
-    except OSError as error:
-        raise WriteError(f'{path}: cannot be written: {error.strerror or error}') from error
-    finally:
-        with suppress(OSError):  # gone when all went well
-            temporary.unlink()
-
-
-def remove_temporaries(folder):
-    """Removes what killed processes left behind in `write_atomic`; none may be writing now."""
-    for temporary in folder.glob(f'.*{_TEMPORARY}*'):
-        temporary.unlink()
-
-
-def write_text(path, text):
-    """Writes `text` as UTF-8, line ends unchanged; see `write_atomic`."""
-    write_atomic(path, lambda temporary: temporary.write_bytes(text.encode()))
-
-
-def write_json(path, value):
-    """Writes JSON for people to read; numpy numbers and arrays become plain ones.
-
-    Raises:
-        ValueError: a number is NaN or infinite, which JSON does not have.
-        UserError: see `write_atomic`.
-    """
-    write_text(path, to_json(value))
-
-
-def to_json(value):
-    """The text `write_json` writes."""
-    plain = {'ensure_ascii': False, 'allow_nan': False, 'default': lambda array: array.tolist()}
-    return json.dumps(value, indent=2, **plain) + '\n'
 
 
 def write_predictions(path, labels, scores, pairs):

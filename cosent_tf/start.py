@@ -12,6 +12,7 @@ import numpy as np
 from cosent_tf.backend import device_name, keras, versions
 from cosent_tf.distribution import from_chief, is_chief, replicas, use_strategy
 from cosent_tf.errors import UserError
+from cosent_tf.files import remove_temporaries, write_json
 from cosent_tf.runs import (
     CONFIG_FILE,
     HISTORY_FILE,
@@ -22,9 +23,7 @@ from cosent_tf.runs import (
     VALID_FILE,
     WEIGHTS_FILE,
     is_finished,
-    remove_temporaries,
     run_name,
-    write_json,
 )
 
 POLICIES = {'fp32': 'float32', 'bf16': 'mixed_bfloat16', 'fp16': 'mixed_float16'}

@@ -32,6 +32,7 @@ from cosent_tf.distribution import (
     share,
 )
 from cosent_tf.errors import RunError, WriteError
+from cosent_tf.files import write_json, write_text
 from cosent_tf.runs import (
     HISTORY_FILE,
     LOSSES_FILE,
@@ -40,9 +41,7 @@ from cosent_tf.runs import (
     TEST_FILE,
     VALID_FILE,
     WEIGHTS_FILE,
-    write_json,
     write_predictions,
-    write_text,
 )
 
 Score = Callable[[str], np.ndarray]  # the name of a split → scores (n,) or (n, C)

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cosent_tf.errors import UserError
+from cosent_tf.files import write_atomic, write_json, write_text
 from cosent_tf.runs import (
     TEST_FILE,
     VALID_FILE,
@@ -15,10 +16,7 @@ from cosent_tf.runs import (
     parse_run_name,
     read_predictions,
     run_name,
-    write_atomic,
-    write_json,
     write_predictions,
-    write_text,
 )
 
 GOOD = 'label\tscore\ttext1\ttext2\n1\t0.5\t你好\t您好\n0\t-1e-3\t是\t否\n'

@@ -1,0 +1,70 @@
+"""Files that appear whole or not at all, whatever happens while they are written.
+
+TensorFlow-free.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from cosent_tf.errors import UserError, WriteError
+
+TEMPORARY = '.tmp'  # in the names of files that are not whole yet
+
+
+def write_atomic(path: str | Path, writer: Callable[[Path], object]) -> None:
+    """Create or replace a file so that it is there whole or not at all.
+
+    Args:
+        path: the file; its folder is made if need be.
+        writer: called with the path of a temporary file in the same folder, with the same suffix,
+            which it must write.
+
+    Raises:
+        WriteError: the file system refuses (disk full, read-only folder, …).
+        UserError: the text is no valid Unicode.
+    """
+    path = Path(path)
+    temporary = path.with_name(f'.{path.name}{TEMPORARY}{os.getpid()}{path.suffix}')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writer(temporary)
+        with temporary.open('r+b') as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except UnicodeError as error:
+        raise UserError(f'{path}: cannot be written: {error}') from error
+    except OSError as error:
+        raise WriteError(f'{path}: cannot be written: {error.strerror or error}') from error
+    finally:
+        with suppress(OSError):  # gone when all went well
+            temporary.unlink()
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed processes left behind in `write_atomic`; none may be writing now."""
+    for temporary in folder.glob(f'.*{TEMPORARY}*'):
+        temporary.unlink()
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write text as UTF-8, line ends unchanged; see `write_atomic`."""
+    write_atomic(path, lambda temporary: temporary.write_bytes(text.encode()))
+
+
+def write_json(path: str | Path, value) -> None:
+    """Write JSON for people to read; numpy numbers and arrays become plain ones.
+
+    Raises:
+        ValueError: a number is NaN or infinite, which JSON does not have.
+        UserError: see `write_atomic`.
+    """
+    write_text(path, to_json(value))
+
+
+def to_json(value) -> str:
+    """Return the text `write_json` writes."""
+    plain = {'ensure_ascii': False, 'allow_nan': False, 'default': lambda array: array.tolist()}
+    return json.dumps(value, indent=2, **plain) + '\n'
