@@ -64,7 +64,7 @@ def _draw_table(figure, table, metric):
         axes.errorbar(x, means, np.nan_to_num(sds), fmt='o', color=f'C{i}', capsize=3, label=label)
         half = 0.36 / len(table.rows)
         axes.hlines(published, x - half, x + half, 'black', linewidth=1.5)
-    if metric == 'accuracy':
+    if any(table.cells[row, column].published for row in table.rows for column in columns):
         axes.hlines([], 0, 0, 'black', linewidth=1.5, label='published')
     for x, column in enumerate(columns):
         if (mean := table.baseline[column].mean) is not None:
