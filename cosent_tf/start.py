@@ -1,15 +1,18 @@
 """The start of a run: seeds, precision, what trains where, and the run folder."""
 
 import fcntl
+import hashlib
 import json
 import subprocess
 from argparse import Namespace
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from cosent_tf.backend import device_name, keras, versions
+from cosent_tf.data import SPLITS, split_path
 from cosent_tf.distribution import from_chief, is_chief, replicas, use_strategy
 from cosent_tf.errors import UserError
 from cosent_tf.files import remove_temporaries, write_json
@@ -74,6 +77,7 @@ def start_run(args: Namespace) -> Path:
             'device': device,
             'precision': args.precision,
             'git_commit': _git_commit(),
+            'data_sha256': _checksums(args),
             'started': datetime.now(UTC).isoformat(timespec='seconds'),
         }
         _take(folder, config, args)
@@ -87,7 +91,7 @@ def _take(folder: Path, config: dict, args: Namespace) -> None:
     if not args.overwrite and is_finished(folder):
         raise UserError(f'{folder}: this run is finished; --overwrite starts it anew')
     if not args.overwrite and (folder / STATE_FILE).exists():
-        _check_resumable(folder, args)
+        _check_resumable(folder, config, args)
     else:
         _clear(folder)
         write_json(folder / CONFIG_FILE, config)
@@ -109,29 +113,45 @@ def _lock(folder: Path) -> None:
     remove_temporaries(folder)
 
 
-def _check_resumable(folder: Path, args: Namespace) -> None:
+def _check_resumable(folder: Path, config: dict, args: Namespace) -> None:
     if not args.resume:
         raise UserError(
             f'{folder}: this run was interrupted; --resume goes on, --overwrite starts anew'
         )
     try:
-        before = json.loads((folder / CONFIG_FILE).read_bytes())['arguments']
+        before = json.loads((folder / CONFIG_FILE).read_bytes())
+        arguments, data = before['arguments'], before['data_sha256']
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f'{folder / CONFIG_FILE}: cannot be read: {error}; --overwrite starts the run anew'
         ) from error
     changed = [
-        f'--{name} {before.get(name)}, now {value}'
+        f'--{name} {arguments.get(name)}, now {value}'
         for name, value in vars(args).items()
-        if name not in ('resume', 'overwrite', 'runs_dir') and before.get(name) != value
+        if name not in ('resume', 'overwrite', 'runs_dir') and arguments.get(name) != value
     ]
     if changed:
         raise UserError(f'{folder}: the run was started with {"; ".join(changed)}')
+    for path, checksum in config['data_sha256'].items():
+        if data.get(path) != checksum:
+            raise UserError(
+                f'{path}: changed since {folder} was started; --overwrite starts the run anew'
+            )
 
 
 def _clear(folder: Path) -> None:
     for name in RUN_FILES:
         (folder / name).unlink(missing_ok=True)
+
+
+def _checksums(args: Namespace) -> dict[str, str]:
+    """Return the SHA-256 of each file of the task; reading one that is missing fails later."""
+    checksums = {}
+    for split in SPLITS:
+        path = split_path(args.data_dir, args.task, split)
+        with suppress(OSError), path.open('rb') as file:
+            checksums[str(path)] = hashlib.file_digest(file, 'sha256').hexdigest()
+    return checksums
 
 
 def _git_commit() -> str | None:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 
@@ -74,8 +75,14 @@ def measures(folder):
 
 
 def test_faults_leave_a_run_that_can_go_on(short, tmp_path, monkeypatch, capsys):
-    """Guards what was saved before: a NaN, a full disk or a damaged file costs no whole epoch."""
-    arguments = command('train_cosent.py', short, '--keep_padding')
+    """Guards what was saved before: a NaN, a full disk or a damaged file costs no whole epoch.
+
+    Guards epochs of other flags or other data, too, from being continued.
+    """
+    data_dir = shutil.copytree(short['data_dir'], tmp_path / 'data')
+    data = data_dir / 'TOY' / 'TOY.train.data'
+    flags = short | {'data_dir': str(data_dir)}
+    arguments = command('train_cosent.py', flags, '--keep_padding')
     folder = tmp_path / NAME
     with monkeypatch.context() as patch:
         patch.setattr(EndOfEpoch, 'on_train_batch_end', spoils_step_7(EndOfEpoch))
@@ -87,6 +94,12 @@ def test_faults_leave_a_run_that_can_go_on(short, tmp_path, monkeypatch, capsys)
     for more, told in (([], '--resume goes on'), (['--resume', '--lr', '1'], '--lr 0.001, now 1')):
         code, message = run([*arguments, *more], monkeypatch, capsys)
         assert code == 2 and told in message
+
+    pairs = data.read_bytes()
+    data.write_bytes(pairs[pairs.index(b'\n') + 1 :])
+    code, message = run([*arguments, '--resume'], monkeypatch, capsys)
+    assert code == 2 and f'{data}: changed since' in message
+    data.write_bytes(pairs)
 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(saved) // 2, limits[1]))
