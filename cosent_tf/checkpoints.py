@@ -92,8 +92,13 @@ def read_state(path: Path, model: keras.Model) -> State:
 
 
 def optimizer_weights(model: keras.Model) -> dict[str, tf.Variable]:
-    """Return the variables of a model's optimizer, by number."""
-    return {f'optimizer/{i:04d}': weight for i, weight in enumerate(model.optimizer.weights)}
+    """Return the variables of a model's optimizer, by number, and of its loss scaling."""
+    weights = {f'optimizer/{i:04d}': weight for i, weight in enumerate(model.optimizer.weights)}
+    scaling = getattr(model.optimizer, '_loss_scale', None)  # of fp16; `weights` leaves it out
+    if scaling is not None:
+        weights['loss_scale/current'] = scaling.current_loss_scale
+        weights['loss_scale/finite_steps'] = scaling.counter
+    return weights
 
 
 def _write_arrays(path: Path, variables: dict[str, tf.Variable], state: dict | None = None) -> None:

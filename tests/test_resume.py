@@ -11,8 +11,15 @@ import sys
 
 import numpy as np
 
-from cosent_tf.backend import tf
-from cosent_tf.checkpoints import read_weights, write_weights
+from cosent_tf.backend import Adam, keras, tf
+from cosent_tf.checkpoints import (
+    State,
+    optimizer_weights,
+    read_state,
+    read_weights,
+    write_state,
+    write_weights,
+)
 from cosent_tf.errors import UserError
 from cosent_tf.training import EndOfEpoch
 from tests.test_training import FILES, ROOT, command, run
@@ -128,6 +135,24 @@ def spoils_step_7(callback):
             weight.assign(np.full(weight.shape, np.nan))
 
     return on_train_batch_end
+
+
+def test_the_state_has_the_loss_scale_of_fp16(tmp_path):
+    """Guards a resumed fp16 run: it would skip steps again until the scale has come down."""
+
+    def model():
+        inputs = keras.Input((2,))
+        one = keras.Model(inputs, keras.layers.Dense(1, name='head')(inputs))
+        one.compile(optimizer=keras.mixed_precision.LossScaleOptimizer(Adam(1e-3)))
+        return one
+
+    saved, resumed = model(), model()
+    for weight in optimizer_weights(saved).values():
+        weight.assign(tf.cast(8, weight.dtype))
+    write_state(tmp_path / 'state.h5', State(epoch=1), saved)
+    read_state(tmp_path / 'state.h5', resumed)
+    assert float(resumed.optimizer.loss_scale) == 8
+    assert int(resumed.optimizer.dynamic_counter) == 8
 
 
 def test_a_second_process_and_a_folder_that_cannot_be_written_are_refused(
