@@ -26,6 +26,7 @@ class ClsBERT(BERT):
     def apply(self, inputs=None, layer=None, arguments=None, **kwargs):
         if 'epsilon' in kwargs:  # of a LayerNormalization: bert4keras always passes 1e-12
             kwargs['epsilon'] = self.layer_norm_eps
+            kwargs['dtype'] = 'float32'  # in half precision its squares would overflow
         attention = f'Transformer-{self.num_hidden_layers - 1}-MultiHeadSelfAttention'
         if inputs is not None and kwargs.get('name') in (attention, f'{attention}-Add'):
             # attention takes [query, key, value], the residual connection [x, attention output]

@@ -7,7 +7,7 @@ from cosent_tf.backend import build_transformer_model, keras, tf
 from cosent_tf.data import TokenRows
 from cosent_tf.encoder import ClsVector, RowEncoder, load_encoder
 from cosent_tf.errors import UserError
-from cosent_tf.pretrained import load_bert
+from cosent_tf.pretrained import load_bert, named_weights
 
 LENGTHS = [5, 30, 2, 17, 3, 3, 29, 8, 11]
 
@@ -50,6 +50,21 @@ def test_vectors_and_gradients_equal_the_plain_path(bert_dir, token_ids, rows, o
     assert len(our_gradients) == len(gradients)
     for ours, theirs in zip(our_gradients, gradients, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4 * max(1, np.abs(theirs).max()))
+
+
+def test_half_precision_takes_large_activations(bert_dir, token_ids):
+    """Guards fp16: squared in half precision, they would overflow and leave constant vectors."""
+    ids = tf.constant(token_ids.padded(np.arange(3)))
+    vectors = []
+    for policy in ('float32', 'mixed_float16'):
+        keras.mixed_precision.set_global_policy(policy)
+        bert = load_bert(bert_dir, maxlen=32)
+        keras.mixed_precision.set_global_policy('float32')
+        for name, weight in named_weights(bert).items():
+            if 'embeddings' in name and 'LayerNorm' not in name:
+                weight.assign(1e4 * weight)
+        vectors.append(ClsVector(bert)(ids))
+    np.testing.assert_allclose(*vectors, atol=0.05)
 
 
 def encoded_shapes(layer, name, monkeypatch, lengths):
