@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from cosent_tf.backend import Adam, PlainAdam, tf
 
@@ -22,9 +23,13 @@ def weights_after(optimizer, steps=20):
     return [weight.numpy() for weight in weights]
 
 
-def test_adam_takes_the_steps_of_bert4keras():
+@pytest.mark.parametrize('bias_correction', [True, False])
+def test_adam_takes_the_steps_of_bert4keras(bias_correction):
     """Guards the published optimizer: bias correction, epsilon, and dense decay of sparse rows."""
-    for ours, theirs in zip(weights_after(Adam(1e-2)), weights_after(PlainAdam(1e-2)), strict=True):
+    weights = (
+        weights_after(adam(1e-2, bias_correction=bias_correction)) for adam in (Adam, PlainAdam)
+    )
+    for ours, theirs in zip(*weights, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
