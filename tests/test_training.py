@@ -163,6 +163,29 @@ def test_lower_precision_and_xla_train_too(more, trained, flags, tmp_path, monke
     np.testing.assert_allclose(lower, full[: len(lower)], rtol=0.1)
 
 
+FLAGS = {
+    '': ('float32', 4, False),
+    '--precision fp16 --keep_padding': ('float16', 1, False),
+    '--precision bf16 --jit': ('bfloat16', 4, True),
+}
+
+
+@pytest.mark.parametrize('script', ['train_cosent.py', 'train_sbert.py', 'train_interact.py'])
+@pytest.mark.parametrize('more', FLAGS)
+def test_speed_flags_reach_the_model(script, more, flags, monkeypatch, capsys):
+    """Guards flags that would change nothing: results alone do not show that they work."""
+    models = []
+    monkeypatch.setattr('cosent_tf.training.fit', lambda model, *_: models.append(model))
+    assert run(command(script, flags, *more.split()), monkeypatch, capsys) == (0, '')
+    [model] = models
+    [encoder] = [layer for layer in model.layers if hasattr(layer, 'groups')]
+    attention = encoder.bert.get_layer('Transformer-0-MultiHeadSelfAttention')
+    found = attention.compute_dtype, encoder.groups, encoder.compiled is not None
+    assert found == FLAGS[more]
+    is_scaled = isinstance(model.optimizer, keras.mixed_precision.LossScaleOptimizer)
+    assert is_scaled == ('fp16' in more)
+
+
 def test_a_finished_run_is_kept(trained, flags, monkeypatch, capsys):
     """Guards hours of training against a repeated command."""
     _, folder = trained('cosent')
