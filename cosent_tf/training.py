@@ -75,7 +75,9 @@ def fit(
     args: Namespace,
     folder: Path,
 ) -> None:
-    """Train, keep the epoch with the best valid accuracy, and score test once with it.
+    """Train, keep the best epoch on valid, and score test once with it.
+
+    The best epoch has the highest accuracy, or Spearman for graded labels.
 
     Args:
         model: compiled, token ids → outputs.
