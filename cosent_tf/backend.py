@@ -114,7 +114,8 @@ def _use_cores() -> None:
     The groups that a batch is encoded in (encoder.ClsVector) do not wait for each other, and many
     of their operations are too small to be split: 1.2 times as fast on 2 cores.
     """
-    cores = os.cpu_count() or 1
+    allowed = getattr(os, 'sched_getaffinity', None)  # not on macOS
+    cores = len(allowed(0)) if allowed else os.cpu_count() or 1
     if tf.config.list_physical_devices('GPU') or 'TF_NUM_INTRAOP_THREADS' in os.environ:
         return
     with contextlib.suppress(RuntimeError):  # too late, TensorFlow has been used in this process
