@@ -144,7 +144,12 @@ class SentenceEncoder:
 
         Returns:
             (n, D) float32.
+
+        Raises:
+            TypeError: one text instead of a list, which would be taken for its characters.
         """
+        if isinstance(texts, str):
+            raise TypeError(f'texts must be a list: encode([{texts[:20]!r}]) for one text')
         encoded = encode_texts(self.tokenizer, texts, self.maxlen)
         vectors = self.encode_rows(encoded.rows)
         if normalize:
@@ -154,6 +159,8 @@ class SentenceEncoder:
 
 def load_encoder(run_or_bert_dir: str | Path) -> SentenceEncoder:
     """Load the encoder of a run (its best epoch), or a pretrained one.
+
+    It computes in float32, whatever --precision the run was trained with.
 
     Args:
         run_or_bert_dir: `runs/{task}.{model}.{method}.seed{n}`, a folder with a BERT, or `hf:NAME`.

@@ -1,4 +1,8 @@
-"""Scores of sentence pairs by a run, as in its predictions."""
+"""Scores of sentence pairs by a run, as in its predictions.
+
+They are computed in float32: those of a bf16 or fp16 run differ from its predictions by the
+rounding of these.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

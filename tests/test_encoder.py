@@ -106,9 +106,12 @@ def test_row_encoder_returns_the_order_of_the_rows(bert_dir, token_ids, monkeypa
     np.testing.assert_allclose(encode(token_ids), plain_call(everything), atol=2e-6)
 
 
-def test_no_texts_give_no_vectors(bert_dir):
-    """Guards a filter that left nothing over: an empty array with the right width."""
-    assert load_encoder(bert_dir).encode([]).shape == (0, 32)
+def test_no_texts_give_no_vectors_and_one_text_is_no_list(bert_dir):
+    """Guards a filter that left nothing over, and a text whose characters would be encoded."""
+    encoder = load_encoder(bert_dir)
+    assert encoder.encode([]).shape == (0, 32)
+    with pytest.raises(TypeError, match='must be a list'):
+        encoder.encode('好')
 
 
 def test_inputs_longer_than_the_positions_are_refused(bert_dir):
