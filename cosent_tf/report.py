@@ -119,7 +119,8 @@ def _stall_section(stalled):
         for result in stalled
     ]
     columns = ['Run', "Powell's", 'threshold', 'exact', 'threshold']
-    notes = [f'All other runs: within {100 * STALL} points. To use the optimum: --search exact.']
+    limit = f'{100 * STALL:.1f} points'
+    notes = [f'All other runs: within {limit}. To use the optimum: --search exact.']
     title = "Where Powell's search missed the optimum: accuracy on valid (%)"
     return Section(title, columns, rows, notes)
 

@@ -156,6 +156,7 @@ def test_stalled_powell_search_is_told_with_both_figures(evaluate, tmp_path):
     _, out, _ = evaluate('--runs_dir', tmp_path)
     section = out[out.index("Where Powell's search missed") :].split('\n')
     assert section[4].split() == 'BQ.bert.cosent.seed1 50.00 0.76159 100.00 2.50000'.split()
+    assert 'All other runs: within 0.1 points.' in section[6]
     _, out, _ = evaluate('--runs_dir', tmp_path, '--search', 'exact')
     assert 'missed' not in out and 'score > 2.50000' in out
 
