@@ -5,11 +5,19 @@ import random
 
 import pytest
 
+from cosent_tf.backend import keras
 from cosent_tf.data import SPLITS, split_path
 from tests.reference.checkpoints import CHARACTERS, TINY_CONFIG, write_google_bert
 
 if importlib.util.find_spec('transformers') is None:
     collect_ignore = ['peers']  # make test-peers
+
+
+@pytest.fixture(autouse=True)
+def float32():
+    """A test with --precision leaves the next one its own: Keras has one policy a process."""
+    yield
+    keras.mixed_precision.set_global_policy('float32')
 
 
 @pytest.fixture(scope='session')

@@ -7,29 +7,27 @@ from pathlib import Path
 
 import pytest
 
-TINY = '--layers 1 --hidden 24 --inner 48 --batch_size 16 --maxlen 40 --rounds 1'
+TINY = '--task TOY --layers 1 --hidden 24 --inner 48 --batch_size 16 --maxlen 40 --data_dir {}'
+
+# The file that each command writes.
 COMMANDS = {
-    'train_throughput': f'{TINY} --steps 2',
-    'train_scaling': f'{TINY} --scaling 20 40',
-    'eval_throughput': TINY,
-    'input_pipeline': TINY,
-    'loss_scaling': '--pairs 32 --width 8 --rounds 1',
-    'threshold_search': '--pairs 100 --rounds 1',
+    'train_throughput': f'train_throughput --steps 2 {TINY}',
+    'train_scaling': f'train_throughput --scaling 20 40 {TINY}',
+    'eval_throughput': f'eval_throughput {TINY}',
+    'input_pipeline': f'input_pipeline {TINY}',
+    'loss_scaling': 'loss_scaling --pairs 32 --width 8',
+    'threshold_search': 'threshold_search --pairs 100',
 }
-MODULES = {'train_scaling': 'train_throughput'}
 
 
 @pytest.mark.parametrize('name', COMMANDS)
 def test_a_benchmark_measures_and_writes(name, data_dir, tmp_path, monkeypatch):
     """Guards the commands of the README's speed section against a change of what they call."""
-    module = MODULES.get(name, name)
-    flags = COMMANDS[name].split()
-    if TINY in COMMANDS[name]:
-        flags += ['--data_dir', str(data_dir), '--task', 'TOY']
-    monkeypatch.setattr(sys, 'argv', [f'{module}.py', *flags])
+    arguments = [*COMMANDS[name].format(data_dir).split(), '--rounds', '1']
+    monkeypatch.setattr(sys, 'argv', arguments)
     monkeypatch.setattr('benchmarks.train_throughput.MATRIX', 64)
     monkeypatch.chdir(tmp_path)
-    importlib.import_module(f'benchmarks.{module}').main()
+    importlib.import_module(f'benchmarks.{arguments[0]}').main()
     result = json.loads(Path(f'build/benchmarks/{name}.json').read_text('utf-8'))
     assert result['machine']['cores'] >= 1 and result['settings']
     for row in result['rows']:
