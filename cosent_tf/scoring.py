@@ -1,7 +1,7 @@
 """Scores of sentence pairs by a run, as in its predictions.
 
-They are computed in float32: those of a bf16 or fp16 run differ from its predictions by the
-rounding of these.
+They are computed in float32, so those of a bf16 or fp16 run differ from its predictions by
+rounding.
 """
 
 from collections.abc import Callable
