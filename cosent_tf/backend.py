@@ -6,6 +6,8 @@ bert4keras 0.11.5 was written for Keras 2.3 and TensorFlow 1.15. It runs on Tens
 2. `keras.optimizers.Optimizer` is the legacy class while `bert4keras.optimizers` is imported,
 3. `distutils.util.strtobool` exists, which left Python in 3.12.
 
+Its dropout layers become ours, for the sake of interrupted runs.
+
 Everything else in this project imports keras, K, Adam, Tokenizer and build_transformer_model from
 here, and so never depends on the order of imports.
 """
@@ -84,15 +86,27 @@ with _quiet_stderr():
 
     keras = tf.keras  # tf_keras, because of TF_USE_LEGACY_KERAS
     sys.modules['keras'] = keras  # bert4keras imports `keras.models` and others by this name
-    _current_optimizer = keras.optimizers.Optimizer
+
+    class Dropout(keras.layers.Dropout):
+        """Dropout with masks from TensorFlow's global generator, whose state can be saved."""
+
+        def call(self, inputs, training=None):
+            def dropped():
+                seed = tf.random.get_global_generator().make_seeds()[:, 0]  # (2,)
+                return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed)
+
+            return keras.backend.in_train_phase(dropped, inputs, training)
+
+    _current_optimizer, _current_dropout = keras.optimizers.Optimizer, keras.layers.Dropout
     keras.optimizers.Optimizer = keras.optimizers.legacy.Optimizer
+    keras.layers.Dropout = Dropout
     import bert4keras
     from bert4keras.backend import K
     from bert4keras.models import BERT, build_transformer_model
     from bert4keras.optimizers import Adam as PlainAdam
     from bert4keras.tokenizers import Tokenizer
 
-    keras.optimizers.Optimizer = _current_optimizer
+    keras.optimizers.Optimizer, keras.layers.Dropout = _current_optimizer, _current_dropout
 
 __all__ = [
     'BERT',

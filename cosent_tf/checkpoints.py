@@ -68,37 +68,41 @@ def check_weights(path: Path, weights: dict[str, tf.Variable]) -> None:
 
 
 def write_state(path: Path, state: State, model: keras.Model) -> None:
-    """Write the state of a run with the weights of its model and optimizer.
+    """Write the state of a run with the variables that its next step depends on.
 
     Raises:
         WriteError: the file system refuses.
     """
-    variables = model_weights(model) | optimizer_weights(model)
-    _write_arrays(path, variables, asdict(state))
+    _write_arrays(path, state_variables(model), asdict(state))
 
 
 def read_state(path: Path, model: keras.Model) -> State:
-    """Load what `write_state` wrote into a model and its optimizer; without a file, begin anew.
+    """Load what `write_state` wrote into the same variables; without a file, begin anew.
 
     Raises:
         UserError: the file is broken or belongs to another model.
     """
     if not path.exists():
         return State()
-    variables = model_weights(model) | optimizer_weights(model)
+    variables = state_variables(model)
     arrays, state = _read_arrays(path, variables)
     set_weights(variables, arrays)
     return State(**state)
 
 
-def optimizer_weights(model: keras.Model) -> dict[str, tf.Variable]:
-    """Return the variables of a model's optimizer, by number, and of its loss scaling."""
-    weights = {f'optimizer/{i:04d}': weight for i, weight in enumerate(model.optimizer.weights)}
+def state_variables(model: keras.Model) -> dict[str, tf.Variable]:
+    """Return all that the next step depends on, by stable names.
+
+    That is the weights, the optimizer's variables by number, loss scaling, and the generator that
+    dropout masks come from. All replicas hold the same state of it, and fold their number in.
+    """
+    variables = model_weights(model)
+    variables |= {f'optimizer/{i:04d}': weight for i, weight in enumerate(model.optimizer.weights)}
     scaling = getattr(model.optimizer, '_loss_scale', None)  # of fp16; `weights` leaves it out
     if scaling is not None:
-        weights['loss_scale/current'] = scaling.current_loss_scale
-        weights['loss_scale/finite_steps'] = scaling.counter
-    return weights
+        variables['loss_scale/current'] = scaling.current_loss_scale
+        variables['loss_scale/finite_steps'] = scaling.counter
+    return variables | {'dropout/generator': tf.random.get_global_generator().state}
 
 
 def _write_arrays(path: Path, variables: dict[str, tf.Variable], state: dict | None = None) -> None:

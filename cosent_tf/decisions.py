@@ -55,13 +55,19 @@ def is_graded(labels: np.ndarray, scores: np.ndarray) -> bool:
 
 
 def fit_rule(
-    labels: np.ndarray, scores: np.ndarray, metric: str = 'accuracy', search: str = 'powell'
+    labels: np.ndarray,
+    scores: np.ndarray,
+    method: str,
+    metric: str = 'accuracy',
+    search: str = 'powell',
 ) -> Rule:
     """Fit the decision rule on valid; by default with the searches of archives/8860.
 
     Args:
         labels: (n,) integers.
         scores: (n,), or (n, C) probabilities.
+        method: what made the scores; those of interact_cosent have no bounds even where all lie
+            in [-1, 1], those of any other method if some do not.
         metric: 'accuracy' or 'f1', what a threshold is fitted for.
         search: 'powell' (accuracy only) or 'exact', of a threshold.
 
@@ -79,5 +85,6 @@ def fit_rule(
             'a threshold cannot be fitted without both classes'
         )
     if search == 'powell':
-        return Rule(threshold=powell_threshold(labels, scores)[0])
+        unbounded = True if method == 'interact_cosent' else None
+        return Rule(threshold=powell_threshold(labels, scores, unbounded)[0])
     return Rule(threshold=best_threshold(labels, scores, metric)[0])

@@ -74,7 +74,7 @@ def _evaluate_run(run, metric, search):
     valid_path, test_path = run.folder / VALID_FILE, run.folder / TEST_FILE
     valid, test = read_predictions(valid_path), read_predictions(test_path)
     try:
-        rule = fit_rule(valid.labels, valid.scores, metric, search)
+        rule = fit_rule(valid.labels, valid.scores, run.name.method, metric, search)
     except UserError as error:
         raise UserError(f'{valid_path}: {error}') from error
     _check_same_kind(valid_path, valid, test_path, test)

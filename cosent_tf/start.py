@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cosent_tf.backend import device_name, keras, versions
+from cosent_tf.backend import device_name, keras, tf, versions
 from cosent_tf.data import SPLITS, split_path
 from cosent_tf.distribution import from_chief, is_chief, replicas, use_strategy
 from cosent_tf.errors import UserError
@@ -59,6 +59,7 @@ def start_run(args: Namespace) -> Path:
     """
     use_strategy(args.strategy)
     keras.utils.set_random_seed(args.seed)
+    tf.random.set_global_generator(tf.random.Generator.from_seed(args.seed))  # of dropout
     keras.mixed_precision.set_global_policy(POLICIES[args.precision])
     folder = Path(args.runs_dir) / run_name(args.task, args.model, args.method, args.seed)
     device, libraries = device_name(), versions()

@@ -11,18 +11,20 @@ import numpy as np
 from cosent_tf.errors import UserError
 
 _LARGEST = np.finfo(np.float64).max
+_ROUNDING = 1e-6  # by which a float32 cosine may exceed 1
 
 
-def powell_threshold(y_true, y_score):
-    """The published search: maximise the accuracy of `score > tanh(t)`, by Powell from t = 1.
+def powell_threshold(y_true, y_score, unbounded=None):
+    """The published searches, both by Powell's method from t = 1.
 
-    tanh keeps the threshold within (-1, 1), the range of a cosine or a probability. Unbounded
-    scores (the joint model with the CoSENT loss) are searched in that range too, as published;
-    `best_threshold` knows no such limit.
+    Cosines and probabilities: maximise the accuracy of `score > tanh(t)`; tanh(t) is the threshold,
+    within their range. The number of Interact with the CoSENT loss, which has no bounds: maximise
+    that of `tanh(score) > tanh(t)`; t itself is the threshold.
 
     Args:
         y_true: (n,) labels, 0 or 1.
         y_score: (n,) finite scores, higher means more similar.
+        unbounded: which of the two; by default the second if any score lies outside [-1, 1].
 
     Returns:
         (threshold, accuracy) as floats; `score > threshold` is positive.
@@ -34,13 +36,17 @@ def powell_threshold(y_true, y_score):
 
     labels, scores = _checked_binary(y_true, y_score)
     positive = labels == 1
+    if unbounded is None:
+        unbounded = np.abs(scores).max() > 1 + _ROUNDING
+    squeezed = np.tanh(scores) if unbounded else scores
 
     def loss(t):
-        return -np.mean(positive == (scores > np.tanh(t)))
+        return -np.mean(positive == (squeezed > np.tanh(t)))
 
-    result = minimize(loss, 1.0, method='Powell')
     # scipy gives a 0-d or a 1-element array for x, depending on its version.
-    return float(np.tanh(np.asarray(result.x).item())), float(-result.fun)
+    t = np.asarray(minimize(loss, 1.0, method='Powell').x).item()
+    threshold = float(t if unbounded else np.tanh(t))
+    return threshold, float(np.mean(positive == (scores > threshold)))
 
 
 def best_threshold(y_true, y_score, metric='accuracy'):

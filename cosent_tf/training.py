@@ -14,9 +14,9 @@ from cosent_tf.checkpoints import (
     State,
     check_weights,
     model_weights,
-    optimizer_weights,
     read_state,
     read_weights,
+    state_variables,
     write_state,
     write_weights,
 )
@@ -97,13 +97,13 @@ def fit(
                 steps_per_epoch=len(batches),
                 epochs=args.epochs,
                 initial_epoch=state.epoch,
-                callbacks=[EndOfEpoch(score, splits['valid'], state, folder)],
+                callbacks=[EndOfEpoch(score, splits['valid'], state, args.method, folder)],
                 verbose=(1 if sys.stdout.isatty() else 2) if is_chief() else 0,
             )
         if is_chief():
             read_weights(folder / WEIGHTS_FILE, model_weights(model))
         share(model_weights(model).values())
-        _score_best(score, splits, state, folder)
+        _score_best(score, splits, state, args.method, folder)
     except WriteError as error:
         raise RunError(f'{error}; once it can be, go on: {_resume_command()}') from error
     except LOST as error:
@@ -115,7 +115,7 @@ def fit(
 def _restore(model: Model, folder: Path) -> State:
     """Go on from the last epoch that was saved, or from none."""
     state = _read_state(model, folder) if is_chief() else State()
-    share([*model_weights(model).values(), *optimizer_weights(model).values()])
+    share(state_variables(model).values())
     [shared] = from_chief([np.array([state.epoch, state.best_epoch, state.best_value])])
     state.epoch, state.best_epoch, state.best_value = int(shared[0]), int(shared[1]), shared[2]
     return state
@@ -144,11 +144,12 @@ def make_dataset(batches: Batches, first_epoch: int) -> tf.data.Dataset:
 class EndOfEpoch(keras.callbacks.Callback):
     """Scores valid, keeps the best epoch, and saves all that is needed to go on."""
 
-    def __init__(self, score: Score, valid: Split, state: State, folder: Path):
+    def __init__(self, score: Score, valid: Split, state: State, method: str, folder: Path):
         super().__init__()
         self.score = score
         self.labels = valid.labels
         self.state = state
+        self.method = method
         self.folder = folder
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -165,7 +166,7 @@ class EndOfEpoch(keras.callbacks.Callback):
         scores = self.score('valid')
         if not np.isfinite(scores).all():
             self._refuse('a score of valid is not finite')
-        rule = fit_rule(self.labels, scores)
+        rule = fit_rule(self.labels, scores, self.method)
         valid = rule.measures(self.labels, scores)
         value = valid['spearman'] if valid['accuracy'] is None else valid['accuracy']
         is_best = state.best_epoch == 0 or value > state.best_value
@@ -215,7 +216,9 @@ def write_tables(folder: Path, state: State) -> None:
     write_text(folder / LOSSES_FILE, 'step,loss\n' + ''.join(steps))
 
 
-def _score_best(score: Score, splits: dict[str, Split], state: State, folder: Path) -> None:
+def _score_best(
+    score: Score, splits: dict[str, Split], state: State, method: str, folder: Path
+) -> None:
     """Score valid and test with the best epoch's weights; write predictions and metrics."""
     start = time.perf_counter()
     valid, test = splits['valid'], splits['test']
@@ -226,7 +229,7 @@ def _score_best(score: Score, splits: dict[str, Split], state: State, folder: Pa
     write_predictions(folder / VALID_FILE, valid.labels, valid_scores, valid.pairs)
     write_predictions(folder / TEST_FILE, test.labels, test_scores, test.pairs)
     write_tables(folder, state)
-    rule = fit_rule(valid.labels, valid_scores)
+    rule = fit_rule(valid.labels, valid_scores, method)
     measures = {
         f'{name}_{measure}': value
         for name, split, scores in (('valid', valid, valid_scores), ('test', test, test_scores))

@@ -14,9 +14,9 @@ import numpy as np
 from cosent_tf.backend import Adam, keras, tf
 from cosent_tf.checkpoints import (
     State,
-    optimizer_weights,
     read_state,
     read_weights,
+    state_variables,
     write_state,
     write_weights,
 )
@@ -147,7 +147,7 @@ def test_the_state_has_the_loss_scale_of_fp16(tmp_path):
         return one
 
     saved, resumed = model(), model()
-    for weight in optimizer_weights(saved).values():
+    for weight in state_variables(saved).values():
         weight.assign(tf.cast(8, weight.dtype))
     write_state(tmp_path / 'state.h5', State(epoch=1), saved)
     read_state(tmp_path / 'state.h5', resumed)

@@ -17,8 +17,8 @@ from cosent_tf.backend import keras
 from cosent_tf.encoder import ClsVector, load_encoder
 from cosent_tf.metrics import cosine_similarity
 from cosent_tf.runs import read_predictions
-from cosent_tf.thresholds import powell_threshold
 from tests.conftest import toy_lines, write_lines
+from tests.reference.protocol import published_threshold
 
 ROOT = Path(__file__).parent.parent
 METHODS = {
@@ -114,7 +114,7 @@ def test_a_script_writes_a_complete_run(method, trained, data_dir):
         correct = (predictions.scores > metrics['threshold']) == predictions.labels
         assert metrics[f'{split}_accuracy'] == pytest.approx(correct.mean())
     valid = read_predictions(folder / 'predictions.valid.tsv')
-    assert powell_threshold(valid.labels, valid.scores)[0] == metrics['threshold']
+    assert published_threshold(method, valid.labels, valid.scores) == metrics['threshold']
     history = read_csv(folder / 'history.csv')
     assert [row['epoch'] for row in history] == ['1', '2']
     best = max(history, key=lambda row: float(row['valid_accuracy']))

@@ -1,0 +1,116 @@
+"""The four methods against the experiment stated a second time (tests/reference/protocol.py)."""
+
+import csv
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from cosent_tf import training
+from cosent_tf.checkpoints import model_weights
+from cosent_tf.data import read_pairs
+from cosent_tf.decisions import fit_rule
+from cosent_tf.evaluation import evaluate
+from cosent_tf.runs import METHODS, list_runs, read_predictions, write_predictions
+from tests.reference import protocol
+from tests.test_training import METHODS as SCRIPTS
+from tests.test_training import command, run
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_steps_of_training_are_those_of_the_plain_experiment(
+    method, short, small_bert, data_dir, tmp_path, monkeypatch, capsys
+):
+    """Guards the published method itself: order, tokens, batches, loss, head and optimizer."""
+    head = []
+    fit = training.fit
+
+    def spied(model, *more):
+        head.extend(w.numpy() for n, w in model_weights(model).items() if n.startswith('head/'))
+        fit(model, *more)
+
+    monkeypatch.setattr('cosent_tf.training.fit', spied)
+    flags = short | {'epochs': '1', 'batch_size': '12', 'lr': '1e-4'}
+    script, *more = SCRIPTS[method]
+    assert run(command(script, flags, *more), monkeypatch, capsys) == (0, '')
+    folder = tmp_path / f'TOY.bert.{method}.seed42'
+    with (folder / 'losses.csv').open(encoding='utf-8') as file:
+        ours = [float(row['loss']) for row in csv.DictReader(file)]
+
+    pairs, _ = read_pairs(data_dir / 'TOY' / 'TOY.train.data')
+    losses, weights = protocol.train(
+        method, small_bert, pairs, head, batch_size=12, maxlen=40, lr=1e-4, seed=42
+    )
+    assert len(losses) == 6
+    np.testing.assert_allclose(ours, losses, rtol=2e-6)
+    with h5py.File(folder / 'best.weights.h5') as file:  # of the only epoch
+        for name, weight in weights.items():
+            # Adam moves a weight by up to 6e-4 here; the bias of keys, which no loss depends on,
+            # by what rounding leaves of its gradient
+            atol = 2e-4 if name.endswith('key/bias') else 2e-5
+            np.testing.assert_allclose(file[name], weight, atol=atol, err_msg=name)
+
+
+@pytest.fixture(scope='module')
+def scored():
+    """Labels, and scores within [-1, 1] that tell them apart a little, as a cosine does."""
+    draw = np.random.default_rng(0)
+    labels = draw.integers(0, 2, 2000)
+    return labels, np.tanh(draw.normal(size=2000) + labels)
+
+
+@pytest.mark.parametrize('offset', [0, 3, -3, 6, -6])
+@pytest.mark.parametrize('method', [*METHODS, 'other'])
+def test_every_method_has_its_published_search(method, offset, scored, tmp_path):
+    """Guards scores without an anchor: searched within (-1, 1), they can lose 20 points."""
+    labels, scores = scored[0], scored[1] + offset
+    bounded = method != 'interact_cosent' and offset == 0
+    expected = protocol.published_threshold(
+        'cosent' if bounded else 'interact_cosent', labels, scores
+    )
+    rule = fit_rule(labels, scores, method)
+    assert rule.threshold == expected
+    if offset == 3:  # beyond, tanh is too flat for the published search to leave its start
+        assert rule.measures(labels, scores)['accuracy'] > 0.69
+
+    folder = tmp_path / f'TOY.bert.{method}.seed0'
+    for split in ('valid', 'test'):
+        pairs = [('一', '二')] * len(labels)
+        write_predictions(folder / f'predictions.{split}.tsv', labels, scores, pairs)
+    [result] = evaluate(list_runs(tmp_path)[0], 'accuracy', 'powell')
+    assert result.threshold == expected
+
+
+def test_the_best_epoch_is_kept_where_it_is_not_the_last(short, tmp_path, monkeypatch, capsys):
+    """Guards what every figure rests on: the weights, scores and threshold of the best epoch."""
+    by_epoch = []
+    fit = training.fit
+
+    def spied(model, batches, score, *more):
+        def recorded(split):
+            by_epoch.append(score(split))
+            return by_epoch[-1]
+
+        fit(model, batches, recorded, *more)
+
+    def break_the_last_epoch(self, epoch, logs=None):
+        begin(self, epoch, logs)
+        if epoch == 2:
+            self.model.optimizer.lr.assign(10.0)
+
+    begin = training.EndOfEpoch.on_epoch_begin
+    monkeypatch.setattr('cosent_tf.training.fit', spied)
+    monkeypatch.setattr('cosent_tf.training.EndOfEpoch.on_epoch_begin', break_the_last_epoch)
+    assert run(command('train_cosent.py', short), monkeypatch, capsys) == (0, '')
+    folder = tmp_path / 'TOY.bert.cosent.seed42'
+    metrics = json.loads((folder / 'metrics.json').read_text('utf-8'))
+    with (folder / 'history.csv').open(encoding='utf-8') as file:
+        history = list(csv.DictReader(file))
+    best = metrics['best_epoch']
+    assert best < 3
+    assert float(history[best - 1]['valid_accuracy']) == metrics['valid_accuracy']
+    assert float(history[2]['valid_accuracy']) < metrics['valid_accuracy']
+    kept = read_predictions(folder / 'predictions.valid.tsv').scores
+    np.testing.assert_allclose(kept, by_epoch[best - 1], atol=1e-6)
+    assert np.abs(kept - by_epoch[2]).max() > 0.1
