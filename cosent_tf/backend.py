@@ -97,16 +97,17 @@ with _quiet_stderr():
 
             return keras.backend.in_train_phase(dropped, inputs, training)
 
-    _current_optimizer, _current_dropout = keras.optimizers.Optimizer, keras.layers.Dropout
+    _current_optimizer = keras.optimizers.Optimizer
     keras.optimizers.Optimizer = keras.optimizers.legacy.Optimizer
-    keras.layers.Dropout = Dropout
+    # by that name bert4keras has a module of its own, with its own layers' names
+    importlib.import_module('keras.layers').Dropout = Dropout
     import bert4keras
     from bert4keras.backend import K
     from bert4keras.models import BERT, build_transformer_model
     from bert4keras.optimizers import Adam as PlainAdam
     from bert4keras.tokenizers import Tokenizer
 
-    keras.optimizers.Optimizer, keras.layers.Dropout = _current_optimizer, _current_dropout
+    keras.optimizers.Optimizer = _current_optimizer
 
 __all__ = [
     'BERT',

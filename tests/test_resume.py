@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from cosent_tf.backend import Adam, keras, tf
 from cosent_tf.checkpoints import (
@@ -24,7 +25,7 @@ from cosent_tf.errors import UserError
 from cosent_tf.training import EndOfEpoch
 from tests.test_training import FILES, ROOT, command, run
 
-NAME = 'TOY.bert.cosent.seed42'
+NAME, SBERT = 'TOY.bert.cosent.seed42', 'TOY.bert.sbert.seed42'
 RESULTS = ('losses.csv', 'predictions.valid.tsv', 'predictions.test.tsv')
 
 # Of a run of 3 epochs of 5 steps: where each process stops, the epochs it begins, its exit code.
@@ -46,6 +47,7 @@ def test_a_run_killed_at_any_moment_ends_like_one_never_stopped(
     short, tmp_path, monkeypatch, capsys
 ):
     """Guards hours of training: at most the epoch in progress is lost, and no result changes."""
+    short |= {'dropout_rate': '0.1'}
     whole, killed = tmp_path / 'whole' / NAME, tmp_path / 'killed' / NAME
     flags = short | {'runs_dir': str(whole.parent)}
     arguments = command('train_cosent.py', flags, '--keep_padding')  # which is traced faster
@@ -74,6 +76,22 @@ def test_a_run_killed_at_any_moment_ends_like_one_never_stopped(
     for file in RESULTS:
         assert (killed / file).read_bytes() == (whole / file).read_bytes()
     assert measures(killed) == measures(whole)
+
+
+@pytest.mark.parametrize('more', ['--precision bf16', '--strategy mirrored'])
+def test_a_resumed_run_draws_the_dropout_masks_of_one_never_stopped(more, short, tmp_path):
+    """Guards the generator in state.h5, which has a state a device."""
+    processes = []
+    for name, moments in (('whole', ['never']), ('killed', ['kill epoch 2', 'never'])):
+        flags = short | {'runs_dir': str(tmp_path / name), 'dropout_rate': '0.1', 'epochs': '2'}
+        script = ['tests/distributed.py', *command('train_sbert.py', flags, '--resume')]
+        arguments = [sys.executable, 'tests/stopped.py', *moments, '--', *script, *more.split()]
+        environment = os.environ | {'PYTHONPATH': str(ROOT)}
+        processes.append(subprocess.Popen(arguments, cwd=ROOT, env=environment))
+    assert [process.wait() for process in processes] == [0, 0]
+    for file in RESULTS:
+        whole, killed = (tmp_path / name / SBERT / file for name in ('whole', 'killed'))
+        assert whole.read_bytes() == killed.read_bytes()
 
 
 def measures(folder):
