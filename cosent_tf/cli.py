@@ -186,7 +186,8 @@ def exit_on_error(main: Callable[[], None]) -> None:
     try:
         main()
     except UserError as error:
-        print(f'{Path(sys.argv[0]).name}: error: {error}', file=sys.stderr)
+        message = ' '.join(str(error).splitlines())  # of values from files, too
+        print(f'{Path(sys.argv[0]).name}: error: {message}', file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(f'{Path(sys.argv[0]).name}: interrupted')
