@@ -79,7 +79,8 @@ def start_run(args: Namespace) -> Path:
         raise SystemExit(0)
     device, libraries = device_name(), versions()
     print(
-        ('no GPU found, training on the CPU' if device == 'CPU' else f'training on {device}')
+        ('no GPU found, ' if device == 'CPU' and args.device == 'auto' else '')
+        + f'training on {device}'
         + (f' and {replicas() - 1} more' if replicas() > 1 else '')
         + f', {args.precision}, '
         + ', '.join(
