@@ -150,7 +150,7 @@ def _describe_difference(usual_run, usual, run, result):
         for rows in pairs
     ]
     return (
-        f'{run.folder / TEST_FILE}:{row + 2}: not the test pairs of the other runs of this task, '
-        f'as {usual_run.folder / TEST_FILE}:{row + 2} ({described[1]!r} against {described[0]!r}); '
+        f'{run.folder / TEST_FILE}:{row + 2}: not the test pairs of the other runs of the task, as '
+        f'in {usual_run.folder / TEST_FILE}:{row + 2} ({described[1]!r} against {described[0]!r}); '
         'keep such runs in another folder'
     )
