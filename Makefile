@@ -4,15 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUNS ?= runs
 PEERS ?= .venv-peers
+TENSORFLOW ?= # with a GPU: TENSORFLOW='tensorflow[and-cuda]==2.21.0'
 TABLE ?= # flags, such as TABLE='--tasks BQ --seeds 1 2 3'
 BENCH ?= # flags, such as BENCH='--data_dir data/senteval_cn --task BQ --vocab vocab.txt'
 
-.PHONY: demo table test test-peers bench-peers clean
+.PHONY: demo table test test-peers bench-peers clean FORCE
 
 # bert4keras declares keras<=2.3.1, TensorFlow needs keras>=3.12: hence a second, separate install.
-$(VENV)/installed: requirements.txt
+$(VENV)/installed: requirements.txt $(if $(TENSORFLOW),FORCE)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -r requirements.txt
+	$(BIN)/pip install --quiet -r requirements.txt $(if $(TENSORFLOW),'$(TENSORFLOW)')
 	$(BIN)/pip install --quiet --no-deps bert4keras==0.11.5
 	touch $@
 
@@ -30,10 +31,13 @@ $(PEERS)/installed-dev: requirements-dev.txt $(PEERS)/installed
 	$(PEERS)/bin/pip install --quiet --no-deps bert4keras==0.11.5
 	touch $@
 
+# Plain TensorFlow uses no GPU, so that one which is there is no error here.
+DEMO = --task DEMO --runs_dir $(RUNS) --overwrite $(if $(TENSORFLOW),,--device cpu)
+
 demo: $(VENV)/installed
-	$(BIN)/python train_cosent.py --task DEMO --runs_dir $(RUNS) --overwrite
-	$(BIN)/python train_sbert.py --task DEMO --runs_dir $(RUNS) --overwrite
-	$(BIN)/python train_interact.py --task DEMO --runs_dir $(RUNS) --overwrite
+	$(BIN)/python train_cosent.py $(DEMO)
+	$(BIN)/python train_sbert.py $(DEMO)
+	$(BIN)/python train_interact.py $(DEMO)
 	$(BIN)/python eval_accuracy.py --runs_dir $(RUNS)
 
 table: $(VENV)/installed

@@ -5,7 +5,8 @@
 
 A run is a folder `{runs_dir}/{task}.{model}.{method}.seed{n}` with predictions.valid.tsv and
 predictions.test.tsv: written by the training scripts, or by any program that makes these two files.
-For each run the decision threshold is fitted on valid and applied to test, as in the article.
+For each run the decision threshold is fitted on valid and applied to test, as in the article. A run
+that cannot be evaluated is left out and named, with exit code 1 in the end.
 Besides: 95 % intervals, whether methods differ (McNemar's exact test, paired bootstrap), and with
 `--by overlap` the accuracy by how many characters the two sentences share.
 """
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from cosent_tf import render
 from cosent_tf.cli import exit_on_error, make_parser
-from cosent_tf.errors import UserError
+from cosent_tf.errors import RunError, UserError
 from cosent_tf.evaluation import evaluate
 from cosent_tf.plots import save_plot
 from cosent_tf.report import build_sections, published_section
@@ -26,20 +27,23 @@ def main():
     runs, unfinished = list_runs(args.runs_dir)
     if args.plot and not runs:
         raise UserError(f'{args.runs_dir}: no finished runs, so there is nothing to plot')
-    results = evaluate(runs, args.metric, args.search)
+    results, left_out = evaluate(runs, args.metric, args.search)
 
     options = (args.metric, args.search, args.by == 'overlap')
     if args.format == 'json':
-        print(render.as_json(results, *options, unfinished), end='')
+        print(render.as_json(results, *options, unfinished, left_out), end='')
     else:
         sections = (
             build_sections(results, *options) if results else [published_section(args.runs_dir)]
         )
         sections[-1].notes.extend(f'{folder.name}: unfinished, left out.' for folder in unfinished)
+        sections[-1].notes.extend(f'Left out: {reason}' for reason in left_out.values())
         as_format = {'text': render.as_text, 'markdown': render.as_markdown}[args.format]
         print(as_format(sections), end='')
-    if args.plot:
+    if args.plot and results:
         save_plot(args.plot, results, args.metric)
+    if left_out:
+        raise RunError(f'{len(left_out)} of {len(runs)} runs are left out: {"; ".join(left_out)}')
 
 
 def parse_args():

@@ -16,8 +16,10 @@ import contextlib
 import importlib.metadata
 import importlib.util
 import os
+import shutil
 import sys
 import types
+from pathlib import Path
 
 
 def _check_nothing_imported_keras_3() -> None:
@@ -109,6 +111,9 @@ with _quiet_stderr():
 
     keras.optimizers.Optimizer = _current_optimizer
 
+# Else "float32" products on NVIDIA GPUs from Ampere on would have factors of 10 bits (TF32).
+tf.config.experimental.enable_tensor_float_32_execution(False)
+
 __all__ = [
     'BERT',
     'Adam',
@@ -117,8 +122,10 @@ __all__ = [
     'Tokenizer',
     'build_transformer_model',
     'device_name',
+    'has_hidden_gpu',
     'keras',
     'tf',
+    'use_cpu',
     'versions',
 ]
 
@@ -131,7 +138,7 @@ def _use_cores() -> None:
     """
     allowed = getattr(os, 'sched_getaffinity', None)  # not on macOS
     cores = len(allowed(0)) if allowed else os.cpu_count() or 1
-    if tf.config.list_physical_devices('GPU') or 'TF_NUM_INTRAOP_THREADS' in os.environ:
+    if tf.config.get_visible_devices('GPU') or 'TF_NUM_INTRAOP_THREADS' in os.environ:
         return
     with contextlib.suppress(RuntimeError):  # too late, TensorFlow has been used in this process
         tf.config.threading.set_intra_op_parallelism_threads(-(-cores // 4))
@@ -186,9 +193,24 @@ def versions() -> dict[str, str]:
     }
 
 
+def use_cpu() -> None:
+    """Do without the GPUs of this machine; the first thing to do in a process."""
+    tf.config.set_visible_devices([], 'GPU')
+    _use_cores()
+
+
+def has_hidden_gpu() -> bool:
+    """Tell whether TensorFlow does not see the NVIDIA GPU of this (Linux) machine."""
+    hidden_on_purpose = os.environ.get('CUDA_VISIBLE_DEVICES') in ('', '-1')
+    if sys.platform != 'linux' or hidden_on_purpose or tf.config.list_physical_devices('GPU'):
+        return False
+    # /proc/driver/nvidia is also there in containers that were given no GPU
+    return any(Path('/dev').glob('nvidia[0-9]*')) or shutil.which('nvidia-smi') is not None
+
+
 def device_name() -> str:
-    """Return the name of the first GPU, or 'CPU'."""
-    gpus = tf.config.list_physical_devices('GPU')
+    """Return the name of the first GPU in use, or 'CPU'."""
+    gpus = tf.config.get_visible_devices('GPU')
     if not gpus:
         return 'CPU'
     return tf.config.experimental.get_device_details(gpus[0]).get('device_name', gpus[0].name)

@@ -59,6 +59,7 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     add('--dropout_rate', type=share, default=0.1, help='hidden and attention (default: 0.1)')
     add('--seed', type=seed, default=42, help='of initialisation, order and dropout (default: 42)')
     add('--precision', choices=('fp32', 'bf16', 'fp16'), default='fp32', help='default: fp32')
+    add('--device', choices=('auto', 'cpu'), default='auto', help='default: a GPU if there is one')
     add(
         '--strategy',
         choices=('one', 'mirrored', 'multiworker'),
@@ -186,7 +187,8 @@ def exit_on_error(main: Callable[[], None]) -> None:
     try:
         main()
     except UserError as error:
-        print(f'{Path(sys.argv[0]).name}: error: {error}', file=sys.stderr)
+        message = ' '.join(str(error).splitlines())  # of values from files, too
+        print(f'{Path(sys.argv[0]).name}: error: {message}', file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(f'{Path(sys.argv[0]).name}: interrupted')

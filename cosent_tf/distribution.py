@@ -5,12 +5,13 @@ Replicas therefore encode their part of the rows, gather all outputs, and comput
 one device; its gradient flows back to each replica's own rows.
 """
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from cosent_tf.backend import tf
+from cosent_tf.backend import has_hidden_gpu, tf, use_cpu
 from cosent_tf.errors import RunError, UserError
 
 STRATEGIES = {
@@ -22,8 +23,33 @@ LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledE
 PREFETCHED = 8  # parts of a batch, made ahead of the step that needs them
 
 
+def use_device(name: str) -> None:
+    """Train on the GPUs that are there, or on none; to do before anything else in a process.
+
+    Args:
+        name: auto or cpu.
+
+    Raises:
+        UserError: auto, and TensorFlow does not see the GPU that is there.
+    """
+    if name == 'cpu':
+        use_cpu()
+    elif has_hidden_gpu():
+        missing = importlib.util.find_spec('nvidia') is None
+        why = (
+            'no CUDA libraries'
+            if missing
+            else 'TF_CPP_MIN_LOG_LEVEL=0 in the environment tells why'
+        )
+        raise UserError(
+            f'an NVIDIA driver is there, but TensorFlow sees no GPU ({why}): '
+            f"pip install 'tensorflow[and-cuda]=={tf.__version__}' installs what it needs; "
+            '--device cpu trains on the CPU all the same'
+        )
+
+
 def use_strategy(name: str) -> None:
-    """Place all that is built from now on by a strategy; the first thing to do in a process.
+    """Place all that is built from now on by a strategy; to do before anything is built.
 
     Args:
         name: one, mirrored (the GPUs of this machine) or multiworker (the machines of TF_CONFIG).
@@ -48,6 +74,11 @@ def replicas() -> int:
 def is_chief() -> bool:
     """Tell whether this process is the one that writes."""
     return tf.distribute.get_strategy().extended.should_checkpoint
+
+
+def has_workers() -> bool:
+    """Tell whether other processes take part."""
+    return isinstance(tf.distribute.get_strategy(), STRATEGIES['multiworker'])
 
 
 def distribute(generate: Callable[[int, slice], Iterator], signature) -> tf.data.Dataset:
@@ -88,7 +119,7 @@ def share(variables: Iterable[tf.Variable]) -> None:
     Raises:
         RunError: another process has ended.
     """
-    if isinstance(tf.distribute.get_strategy(), STRATEGIES['multiworker']):
+    if has_workers():
         variables = list(variables)
         values = from_chief([variable.numpy() for variable in variables])
         for variable, value in zip(variables, values, strict=True):
@@ -102,7 +133,7 @@ def from_chief(arrays: list[np.ndarray]) -> list[np.ndarray]:
         RunError: another process has ended.
     """
     strategy = tf.distribute.get_strategy()
-    if not isinstance(strategy, STRATEGIES['multiworker']):
+    if not has_workers():
         return arrays
 
     @tf.function
@@ -120,5 +151,5 @@ def from_chief(arrays: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def lost_worker() -> RunError:
-    """Return what to say after an error of `LOST`."""
+    """Return what to say after an error of `LOST`, where there are other processes."""
     return RunError('another worker has ended, see there; then start all of them with --resume')

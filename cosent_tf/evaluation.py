@@ -36,7 +36,10 @@ class Result:
 
 
 def evaluate(runs, metric, search):
-    """Evaluates runs and checks that all runs of a task have the same test pairs.
+    """Evaluates runs; those that cannot be are left out, with the reason.
+
+    The runs of a task are comparable only on the same test pairs: where they differ, the pairs
+    that most of them have are kept, else those of the first run.
 
     Args:
         runs: finished `runs.Run`s.
@@ -44,20 +47,32 @@ def evaluate(runs, metric, search):
         search: 'powell' (accuracy only) or 'exact'.
 
     Returns:
-        list of `Result`, encoders and methods in the published order, then by name and seed.
-
-    Raises:
-        UserError: a file that does not fit, or runs of a task with different test pairs.
+        (list of `Result`, encoders and methods in the published order, then by name and seed;
+        {name of a run that is left out: what is wrong with it, and where}).
     """
-    results, references = [], {}
+    left_out, tasks = {}, {}  # task: its runs and results, in groups of the same test pairs
     for run in tqdm(runs, 'reading runs', unit='run', delay=2, leave=False, disable=None):
-        result = _evaluate_run(run, metric, search)
-        path = run.folder / TEST_FILE
-        first_path, first = references.setdefault(run.name.task, (path, result.test))
-        _check_same_pairs(first_path, first, path, result.test)
-        # One copy of the texts for all runs of a task.
-        results.append(replace(result, test=result.test._replace(texts=first.texts)))
-    return sorted(results, key=lambda result: (row_order(result.name), result.name))
+        try:
+            result = _evaluate_run(run, metric, search)
+        except UserError as error:
+            left_out[str(run.name)] = str(error)
+            continue
+        groups = tasks.setdefault(run.name.task, [])
+        group = next((g for g in groups if _has_same_pairs(g[0][1].test, result.test)), [])
+        if group:  # one copy of the texts for all of them
+            texts = group[0][1].test.texts
+            result = replace(result, test=result.test._replace(texts=texts))
+        else:
+            groups.append(group)
+        group.append((run, result))
+    results = []
+    for groups in tasks.values():
+        usual, *others = sorted(groups, key=len, reverse=True)
+        results += [result for _, result in usual]
+        for run, result in (member for group in others for member in group):
+            left_out[str(run.name)] = _describe_difference(*usual[0], run, result)
+    results.sort(key=lambda result: (row_order(result.name), result.name))
+    return results, dict(sorted(left_out.items()))
 
 
 def row_order(name):
@@ -118,18 +133,24 @@ def _better_optimum(valid, rule, metric, reached):
     return optimum if optimum[1] - reached > STALL else None
 
 
-def _check_same_pairs(first_path, first, path, other):
-    """Runs of a task are comparable only on the same pairs with the same labels, in one order."""
-    if first.texts == other.texts and np.array_equal(first.labels, other.labels):
-        return
-    pairs = [list(zip(split.labels.tolist(), split.texts, strict=True)) for split in (first, other)]
+def _has_same_pairs(first, other):
+    """Whether two splits have the same pairs with the same labels, in one order."""
+    return first.texts == other.texts and np.array_equal(first.labels, other.labels)
+
+
+def _describe_difference(usual_run, usual, run, result):
+    pairs = [
+        list(zip(split.labels.tolist(), split.texts, strict=True))
+        for split in (usual.test, result.test)
+    ]
     shorter = min(map(len, pairs))
     row = next((i for i in range(shorter) if pairs[0][i] != pairs[1][i]), shorter)
     described = [
         f'{rows[row][0]} {" | ".join(rows[row][1])}'[:60] if row < len(rows) else 'no such line'
         for rows in pairs
     ]
-    raise UserError(
-        f'{path}:{row + 2}: not the test pairs of the other run of this task, {first_path}:'
-        f'{row + 2} ({described[1]!r} against {described[0]!r}); keep such runs in another folder'
+    return (
+        f'{run.folder / TEST_FILE}:{row + 2}: not the test pairs of the other runs of the task, as '
+        f'in {usual_run.folder / TEST_FILE}:{row + 2} ({described[1]!r} against {described[0]!r}); '
+        'keep such runs in another folder'
     )

@@ -9,7 +9,6 @@ Where a folder has several of a kind, the first is read. Every tensor of the wei
 for: it is a weight of the encoder, or of what `NOT_ENCODER` names, or an error.
 """
 
-import json
 import pickle
 import re
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 
 from cosent_tf.backend import tf
 from cosent_tf.errors import UserError
-from cosent_tf.readers import read_lines
+from cosent_tf.readers import read_json, read_lines
 
 CONFIGS = ('bert_config.json', 'config.json')
 SIZES = {  # with the defaults of both formats
@@ -85,7 +84,7 @@ def read_config(folder: Path) -> dict:
     path = next((folder / name for name in CONFIGS if (folder / name).is_file()), None)
     if path is None:
         raise UserError(f'{folder}/bert_config.json: cannot be read: no such file, nor config.json')
-    config = _read_json(path)
+    config = read_json(path)
     for key, expected in ONLY.items():
         if config.get(key, expected) != expected:
             raise UserError(f'{path}: {key} is {config[key]!r}, only {expected!r} can be loaded')
@@ -93,29 +92,19 @@ def read_config(folder: Path) -> dict:
     for key, size in sizes.items():
         if type(size) is not int or size < 1:
             raise UserError(f'{path}: {key} must be a positive integer, not {size!r}')
-    if config.get('hidden_act') not in ACTIVATIONS:
+    activation = config.get('hidden_act')
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise UserError(
-            f'{path}: hidden_act is {config.get("hidden_act")!r}, not one of '
-            f'{", ".join(ACTIVATIONS)}'
+            f'{path}: hidden_act is {activation!r}, not one of {", ".join(ACTIVATIONS)}'
         )
     epsilon = config.get('layer_norm_eps', 1e-12)
     if type(epsilon) is not float or not 0 < epsilon < 1:
         raise UserError(f'{path}: layer_norm_eps must be between 0 and 1, not {epsilon!r}')
     return {
         **sizes,
-        'hidden_act': ACTIVATIONS[config['hidden_act']],
+        'hidden_act': ACTIVATIONS[activation],
         'layer_norm_eps': epsilon,
     }
-
-
-def _read_json(path: Path) -> dict:
-    try:
-        config = json.loads('\n'.join(read_lines(path)))
-    except json.JSONDecodeError as error:
-        raise UserError(f'{path}:{error.lineno}: not JSON: {error.msg}') from error
-    if not isinstance(config, dict):
-        raise UserError(f'{path}: must hold a JSON object')
-    return config
 
 
 def read_vocab(folder: Path) -> tuple[Path, list[str]]:
@@ -127,10 +116,13 @@ def read_vocab(folder: Path) -> tuple[Path, list[str]]:
     path, other = folder / 'vocab.txt', folder / 'tokenizer.json'
     if path.is_file() or not other.is_file():
         return path, [token.strip() for token in read_lines(path)]
-    model = _read_json(other).get('model')
+    model = read_json(other).get('model')
     if not isinstance(model, dict) or model.get('type') != 'WordPiece':
         raise UserError(f'{other}: not the tokenizer of a BERT: no WordPiece model')
-    return other, sorted(model['vocab'], key=model['vocab'].get)
+    vocab = model.get('vocab')
+    if not isinstance(vocab, dict) or not all(type(number) is int for number in vocab.values()):
+        raise UserError(f'{other}: the vocabulary must give each token its number')
+    return other, sorted(vocab, key=vocab.get)
 
 
 def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:

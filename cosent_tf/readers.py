@@ -36,11 +36,12 @@ def iter_lines(path: str | Path) -> Iterator[str]:
     """
     path = Path(path)
     try:
-        with _open(path, 'rt', encoding='utf-8-sig') as file:
-            for line in file:
-                yield line.removesuffix('\n')
-    except UnicodeDecodeError as error:
-        raise UserError(f'{path}:{_bad_line(path)}: not UTF-8; convert the file') from error
+        try:
+            with _open(path, 'rt', encoding='utf-8-sig') as file:
+                for line in file:
+                    yield line.removesuffix('\n')
+        except UnicodeDecodeError as error:  # looking for the line may find a cut .gz
+            raise UserError(f'{path}:{_bad_line(path)}: not UTF-8; convert the file') from error
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, 'strerror', None) or error
         raise UserError(f'{path}: cannot be read: {reason}') from error
@@ -49,6 +50,15 @@ def iter_lines(path: str | Path) -> Iterator[str]:
 def read_lines(path: str | Path) -> list[str]:
     """Return all lines of a file; see `iter_lines`."""
     return list(iter_lines(path))
+
+
+def read_json(path: str | Path) -> dict:
+    """Return what a file of one JSON object holds.
+
+    Raises:
+        UserError: as `iter_lines`, not JSON (with the line), or not an object.
+    """
+    return _json_object(Path(path), 1, '\n'.join(iter_lines(path)))
 
 
 def iter_pairs(path: str | Path) -> Iterator[tuple[int, Pair | None]]:
@@ -159,13 +169,14 @@ def _rows_of_jsonl(path: Path) -> Rows:
         yield number, fields if all(isinstance(text, str) for text in fields[:2]) else None
 
 
-def _json_object(path: Path, number: int, line: str) -> dict:
+def _json_object(path: Path, number: int, text: str) -> dict:
     try:
-        row = json.loads(line)
+        row = json.loads(text)
         json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise UserError(f'{path}:{number}: half of a surrogate pair') from error
     except (ValueError, RecursionError) as error:  # also too many digits, too many brackets
+        number += getattr(error, 'lineno', 1) - 1
         reason = getattr(error, 'msg', error)
         raise UserError(f'{path}:{number}: not JSON: {reason}') from error
     if not isinstance(row, dict):

@@ -58,7 +58,7 @@ def _escape(text):
     return text.strip().replace('*', r'\*').replace('|', r'\|').replace('\n', '<br>')
 
 
-def as_json(results, metric, search, overlap, unfinished):
+def as_json(results, metric, search, overlap, unfinished, left_out):
     """Every number in full. Measures are fractions of 1; null is what there is none of."""
     table = build_table(results, metric)
     return to_json(
@@ -82,6 +82,7 @@ def as_json(results, metric, search, overlap, unfinished):
             ],
             'overlap': _overlap(results) if overlap else None,
             'unfinished': [folder.name for folder in unfinished],
+            'left_out': left_out,
         }
     )
 

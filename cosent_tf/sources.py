@@ -3,11 +3,11 @@
 TensorFlow-free, so that a wrong name is told at once.
 """
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
 from cosent_tf.errors import UserError
+from cosent_tf.readers import read_json
 from cosent_tf.runs import CONFIG_FILE, WEIGHTS_FILE
 
 MAXLEN = 64  # tokens a text, of an encoder that does not say
@@ -48,19 +48,25 @@ def find_source(name: str | Path) -> Source:
         )
     config = _read_json(folder / CONFIG_FILE)
     if 'arguments' not in config:
-        maxlen = _read_json(folder / 'sentence_bert_config.json').get('max_seq_length')
-        return Source(folder, maxlen or MAXLEN)
-    arguments = config['arguments']
-    bert_dir = Path(arguments['bert_dir'])
+        path = folder / 'sentence_bert_config.json'
+        maxlen = _read_json(path).get('max_seq_length') or MAXLEN
+        return Source(folder, _positive(path, 'max_seq_length', maxlen))
+    path, arguments = folder / CONFIG_FILE, config['arguments']
+    try:
+        bert_dir, method = Path(arguments['bert_dir']), str(arguments['method'])
+        maxlen = _positive(path, 'maxlen', arguments['maxlen'])
+        is_there = bert_dir.is_dir()
+    except (KeyError, TypeError, OSError) as error:
+        raise UserError(f'{path}: not the arguments of a run: {str(error)[:80]}') from error
     if not (folder / WEIGHTS_FILE).is_file():
         raise UserError(f'{folder}: no {WEIGHTS_FILE}: this run has not finished an epoch')
-    if not bert_dir.is_dir():
+    if not is_there:
         raise UserError(
             f'{folder}: the BERT it was trained from is no longer at {bert_dir}: put its '
             f'configuration and vocabulary back, or write their new place as "bert_dir" into '
-            f'{folder / CONFIG_FILE}'
+            f'{path}'
         )
-    return Source(bert_dir, arguments['maxlen'], folder, arguments['method'])
+    return Source(bert_dir, maxlen, folder, method)
 
 
 def bert_folder(name: str | Path) -> Path:
@@ -97,10 +103,10 @@ def _by_hand(name: str | Path, repository: str, reason: str) -> str:
 
 def _read_json(path: Path) -> dict:
     """Return what a file holds, nothing if there is no such file."""
-    if not path.is_file():
-        return {}
-    try:
-        config = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise UserError(f'{path}: cannot be read: {error}') from error
-    return config if isinstance(config, dict) else {}
+    return read_json(path) if path.is_file() else {}
+
+
+def _positive(path: Path, key: str, value) -> int:
+    if type(value) is not int or value < 1:
+        raise UserError(f'{path}: {key} must be a positive integer, not {value!r}')
+    return value

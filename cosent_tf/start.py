@@ -1,21 +1,25 @@
 """The start of a run: seeds, precision, what trains where, and the run folder."""
 
-import fcntl
+import errno
 import hashlib
-import json
 import subprocess
+import sys
 from argparse import Namespace
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from cosent_tf.backend import device_name, keras, tf, versions
 from cosent_tf.data import SPLITS, split_path
-from cosent_tf.distribution import from_chief, is_chief, replicas, use_strategy
+from cosent_tf.distribution import from_chief, is_chief, replicas, use_device, use_strategy
 from cosent_tf.errors import UserError
 from cosent_tf.files import remove_temporaries, write_json
+from cosent_tf.formats import CONFIGS
+from cosent_tf.readers import read_json
 from cosent_tf.runs import (
     CONFIG_FILE,
     HISTORY_FILE,
@@ -44,7 +48,13 @@ RUN_FILES = (
     TEST_FILE,
 )
 
-_locks = []  # the open lock file: closing it would give the run folder up
+# Of an encoder, what a run needs as it was; not the weights: it has its own from epoch 1 on.
+BERT_FILES = (*CONFIGS, 'vocab.txt', 'tokenizer.json', 'tokenizer_config.json')
+
+# What a file system without locks answers.
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+
+_locks = []  # the lock of the run folder: without it the folder would be given up
 
 
 def start_run(args: Namespace) -> Path:
@@ -56,85 +66,130 @@ def start_run(args: Namespace) -> Path:
     Raises:
         UserError: the run is finished, in progress, or does not fit --resume.
         RunError: the chief process has ended.
+        SystemExit: with code 0, there is nothing left to --resume.
     """
+    use_device(args.device)
     use_strategy(args.strategy)
     keras.utils.set_random_seed(args.seed)
     tf.random.set_global_generator(tf.random.Generator.from_seed(args.seed))  # of dropout
     keras.mixed_precision.set_global_policy(POLICIES[args.precision])
     folder = Path(args.runs_dir) / run_name(args.task, args.model, args.method, args.seed)
+    is_done = is_chief() and _take(folder, _config(args), args)
+    [is_done] = from_chief([np.array([is_done], np.int32)])  # or others end with a refused chief
+    if is_done[0]:
+        raise SystemExit(0)
     device, libraries = device_name(), versions()
     print(
-        ('no GPU found, training on the CPU' if device == 'CPU' else f'training on {device}')
+        ('no GPU found, ' if device == 'CPU' and args.device == 'auto' else '')
+        + f'training on {device}'
         + (f' and {replicas() - 1} more' if replicas() > 1 else '')
         + f', {args.precision}, '
         + ', '.join(
             f'{name} {libraries[name]}' for name in ('tensorflow', 'tf_keras', 'bert4keras')
         )
     )
-    if is_chief():
-        config = {
-            'arguments': vars(args),
-            'versions': libraries,
-            'device': device,
-            'precision': args.precision,
-            'git_commit': _git_commit(),
-            'data_sha256': _checksums(args),
-            'started': datetime.now(UTC).isoformat(timespec='seconds'),
-        }
-        _take(folder, config, args)
-    from_chief([np.zeros(1)])  # so that the others end with a chief that was refused
     return folder
 
 
-def _take(folder: Path, config: dict, args: Namespace) -> None:
-    """Lock the run folder, and prepare it for a new start or for going on."""
+def show_figures(folder: Path) -> None:
+    """Print what a finished run has reached.
+
+    Raises:
+        UserError: its metrics.json is broken.
+    """
+    metrics = read_json(folder / METRICS_FILE)
+    try:
+        is_graded = metrics['test_accuracy'] is None
+        measure, name = (
+            ('Spearman', 'test_spearman') if is_graded else ('accuracy', 'test_accuracy')
+        )
+        print(f'test {measure} {100 * metrics[name]:.2f} % with epoch {metrics["best_epoch"]}')
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f'{folder / METRICS_FILE}: not the figures of a run: {error}') from error
+    print(f'written to {folder}; beside the published results: python eval_accuracy.py')
+
+
+def _config(args: Namespace) -> dict:
+    return {
+        'arguments': vars(args),
+        'versions': versions(),
+        'device': device_name(),
+        'precision': args.precision,
+        'tensor_float_32': tf.config.experimental.tensor_float_32_execution_enabled(),
+        'git_commit': _git_commit(Path(__file__).parent),
+        'data_sha256': _checksums(split_path(args.data_dir, args.task, name) for name in SPLITS),
+        'bert_sha256': _checksums(Path(args.bert_dir) / name for name in BERT_FILES),
+        'started': datetime.now(UTC).isoformat(timespec='seconds'),
+    }
+
+
+def _take(folder: Path, config: dict, args: Namespace) -> bool:
+    """Lock the run folder, and prepare it for a new start or for going on.
+
+    Returns:
+        Whether there is nothing to go on with: the run is finished, and its figures are shown.
+    """
     _lock(folder)
-    if not args.overwrite and is_finished(folder):
-        raise UserError(f'{folder}: this run is finished; --overwrite starts it anew')
-    if not args.overwrite and (folder / STATE_FILE).exists():
-        _check_resumable(folder, config, args)
-    else:
+    finished = is_finished(folder)
+    if args.overwrite or not (finished or (folder / STATE_FILE).exists()):
         _clear(folder)
         write_json(folder / CONFIG_FILE, config)
+        return False
+    if not args.resume:
+        raise UserError(
+            f'{folder}: this run is finished; --overwrite starts it anew'
+            if finished
+            else f'{folder}: this run was interrupted; --resume goes on, --overwrite starts anew'
+        )
+    _check_same(folder, config, args)
+    if finished:
+        show_figures(folder)
+        (folder / STATE_FILE).unlink(missing_ok=True)  # of a process killed just before that
+    return finished
 
 
 def _lock(folder: Path) -> None:
     """Hold the run folder until this process ends, or starts another run."""
     for lock in _locks:
-        lock.close()
+        lock.release()
+    # a soft lock, a file that is there or not, would outlive a process that is killed
+    _locks[:] = [FileLock(folder / '.lock', blocking=False, fallback_to_soft=False)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _locks[:] = [(folder / '.lock').open('w')]
-        fcntl.flock(_locks[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        _locks[0].acquire()
+    except Timeout:
         raise UserError(f'{folder}: another process is training this run') from None
     except OSError as error:
+        if error.errno in NO_LOCKS:
+            warning = 'this file system has no locks: no other process may train this run'
+            print(f'{folder}: {warning}', file=sys.stderr)
+            return
         reason = f'{folder}: cannot be written: {error.strerror}'
         raise UserError(f'{reason}; --runs_dir names another place') from error
     remove_temporaries(folder)
 
 
-def _check_resumable(folder: Path, config: dict, args: Namespace) -> None:
-    if not args.resume:
-        raise UserError(
-            f'{folder}: this run was interrupted; --resume goes on, --overwrite starts anew'
-        )
+def _check_same(folder: Path, config: dict, args: Namespace) -> None:
+    """Check that arguments and files are those the run was started with."""
+    parts = ('arguments', 'data_sha256', 'bert_sha256')
     try:
-        before = json.loads((folder / CONFIG_FILE).read_bytes())
-        arguments, data = before['arguments'], before['data_sha256']
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        before = read_json(folder / CONFIG_FILE)
+        arguments, data, bert = (dict(before[part]) for part in parts)
+    except (UserError, KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f'{folder / CONFIG_FILE}: cannot be read: {error}; --overwrite starts the run anew'
+            f'{folder}: does not say how the run was started ({error}); --overwrite starts it anew'
         ) from error
     changed = [
         f'--{name} {arguments.get(name)}, now {value}'
         for name, value in vars(args).items()
-        if name not in ('resume', 'overwrite', 'runs_dir') and arguments.get(name) != value
+        if name not in ('resume', 'overwrite', 'runs_dir', 'device')
+        and arguments.get(name) != value
     ]
     if changed:
         raise UserError(f'{folder}: the run was started with {"; ".join(changed)}')
-    for path, checksum in config['data_sha256'].items():
-        if data.get(path) != checksum:
+    checksums, now = data | bert, config['data_sha256'] | config['bert_sha256']
+    for path in checksums | now:
+        if checksums.get(path) != now.get(path):
             raise UserError(
                 f'{path}: changed since {folder} was started; --overwrite starts the run anew'
             )
@@ -145,18 +200,19 @@ def _clear(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _checksums(args: Namespace) -> dict[str, str]:
-    """Return the SHA-256 of each file of the task; reading one that is missing fails later."""
+def _checksums(paths: Iterable[Path]) -> dict[str, str]:
+    """Return the SHA-256 of each file that is there; reading one that is missing fails later."""
     checksums = {}
-    for split in SPLITS:
-        path = split_path(args.data_dir, args.task, split)
+    for path in paths:
         with suppress(OSError), path.open('rb') as file:
             checksums[str(path)] = hashlib.file_digest(file, 'sha256').hexdigest()
     return checksums
 
 
-def _git_commit() -> str | None:
-    command = ['git', '-C', Path(__file__).parent, 'rev-parse', 'HEAD']
+def _git_commit(folder: Path) -> str | None:
+    """Return the commit that is checked out, with -dirty after it if files differ from it."""
+    describe = ['describe', '--always', '--dirty', '--abbrev=40', '--exclude=*']  # but no tag
+    command = ['git', '-C', folder, *describe]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

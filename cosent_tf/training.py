@@ -21,12 +21,13 @@ from cosent_tf.checkpoints import (
     write_weights,
 )
 from cosent_tf.data import Batches, Split
-from cosent_tf.decisions import Rule, fit_rule
+from cosent_tf.decisions import fit_rule
 from cosent_tf.distribution import (
     LOST,
     distribute,
     from_chief,
     gather,
+    has_workers,
     is_chief,
     lost_worker,
     share,
@@ -43,6 +44,7 @@ from cosent_tf.runs import (
     WEIGHTS_FILE,
     write_predictions,
 )
+from cosent_tf.start import show_figures
 
 Score = Callable[[str], np.ndarray]  # the name of a split → scores (n,) or (n, C)
 
@@ -107,7 +109,14 @@ def fit(
     except WriteError as error:
         raise RunError(f'{error}; once it can be, go on: {_resume_command()}') from error
     except LOST as error:
-        raise lost_worker() from error
+        if has_workers():
+            raise lost_worker() from error
+        raise  # a fault of this process, which TensorFlow's own message tells
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        raise RunError(
+            f'out of memory: a lower --batch_size (now {args.batch_size}) or --maxlen (now '
+            f'{args.maxlen}) needs less; an epoch already kept needs --overwrite, too'
+        ) from error
     except KeyboardInterrupt:
         raise RunError(f'interrupted; go on: {_resume_command()}') from None
 
@@ -247,10 +256,4 @@ def _score_best(
     }
     write_json(folder / METRICS_FILE, metrics)  # the last file: with it the run is finished
     (folder / STATE_FILE).unlink(missing_ok=True)
-    _report(rule, metrics, folder)
-
-
-def _report(rule: Rule, metrics: dict, folder: Path) -> None:
-    measure, value = ('Spearman', 'test_spearman') if rule.graded else ('accuracy', 'test_accuracy')
-    print(f'test {measure} {100 * metrics[value]:.2f} % with epoch {metrics["best_epoch"]}')
-    print(f'written to {folder}; beside the published results: python eval_accuracy.py')
+    show_figures(folder)

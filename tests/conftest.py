@@ -1,9 +1,12 @@
 """A tiny BERT and a tiny task, made once for all tests."""
 
 import importlib.util
+import os
 import random
 
 import pytest
+
+os.environ.setdefault('CUDA_VISIBLE_DEVICES', '-1')  # the CPU, and no word about a GPU
 
 from cosent_tf.backend import keras
 from cosent_tf.data import SPLITS, split_path

@@ -33,6 +33,11 @@ def test_adam_takes_the_steps_of_bert4keras(bias_correction):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
+def test_float32_products_are_float32():
+    """Guards figures of --precision fp32 on GPUs from Ampere on, and the vectors of encoders."""
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
+
+
 def run(code):
     command = [sys.executable, '-c', code]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 
 from cosent_tf.data import read_pairs
 from cosent_tf.errors import UserError
+from cosent_tf.formats import read_config, read_vocab
 from cosent_tf.runs import read_predictions
+from cosent_tf.sources import find_source
 from tests.conftest import write_lines
+from tests.reference.checkpoints import TINY_CONFIG
 from tests.test_readers import FORMATS
 from tests.test_training import command, run
 
@@ -110,3 +113,44 @@ def test_extreme_texts_train_and_score(script, short, tmp_path, monkeypatch, cap
     folder = next(tmp_path.glob('BAD.bert.*'))
     texts = read_predictions(folder / 'predictions.test.tsv').texts
     assert [f'{a}\t{b}' for a, b in texts] == [line.rpartition('\t')[0] for line in lines]
+
+
+WRONG_VALUES = [None, -1, 1.5, True, [], {}, [{}], 'a' * 5000, '\x00', '我\n']
+CONFIGS = {  # file: what it holds, and what reads it
+    'bert_config.json': (TINY_CONFIG | {'vocab_size': 9}, read_config),
+    'tokenizer.json': ({'model': {'type': 'WordPiece', 'vocab': {'[PAD]': 0}}}, read_vocab),
+    'config.json': (
+        {'arguments': {'bert_dir': '.', 'maxlen': 8, 'method': 'cosent'}, 'data_sha256': {}},
+        find_source,
+    ),
+    'sentence_bert_config.json': ({'max_seq_length': 8}, find_source),
+}
+
+
+@pytest.mark.parametrize('file', CONFIGS)
+def test_any_mutated_configuration_is_read_or_refused(file, tmp_path):
+    """Guards against a traceback for a file edited by hand, or cut by a broken download."""
+    good, read = CONFIGS[file]
+    (tmp_path / 'best.weights.h5').write_bytes(b'')
+    text = json.dumps(good)
+    bad = [text[:n].encode() for n in range(len(text))]
+    bad += [b'[' * 100_000, b'1' * 5000, b'\xff', b'[]', b'{"arguments": {}}']
+    bad += [json.dumps(changed).encode() for changed in changes(good)]
+    refused = 0
+    for content in bad:
+        (tmp_path / file).write_bytes(content)
+        try:
+            read(tmp_path)
+        except UserError as error:
+            assert file in str(error) or 'the BERT it was trained from' in str(error)
+            refused += 1
+    assert refused > len(text)
+
+
+def changes(value):
+    """A JSON object with one value, at any depth, replaced or left out."""
+    for key in value:
+        yield {other: value[other] for other in value if other != key}
+        yield from (value | {key: wrong} for wrong in WRONG_VALUES)
+        if isinstance(value[key], dict):
+            yield from (value | {key: changed} for changed in changes(value[key]))

@@ -53,13 +53,7 @@ def test_two_processes_give_the_run_of_one_and_one_of_them_writes(
     short, tmp_path, monkeypatch, capsys
 ):
     """Guards the CoSENT loss over pairs of examples that lie in different processes."""
-    workers = [f'127.0.0.1:{port}' for port in free_ports(2)]
-    processes = []
-    for index in range(2):
-        task = {'cluster': {'worker': workers}, 'task': {'type': 'worker', 'index': index}}
-        flags = short | UNEVEN | {'runs_dir': str(tmp_path / str(index))}
-        arguments = command('train_cosent.py', flags, '--strategy', 'multiworker')
-        processes.append(start(arguments, TF_CONFIG=json.dumps(task)))
+    processes = start_workers(short, tmp_path)
     assert run(command('train_cosent.py', short | UNEVEN), monkeypatch, capsys) == (0, '')
     for process in processes:
         _, err = process.communicate()
@@ -67,6 +61,19 @@ def test_two_processes_give_the_run_of_one_and_one_of_them_writes(
     name = 'TOY.bert.cosent.seed42'
     check_equal(tmp_path / name, tmp_path / '0' / name)
     assert not (tmp_path / '1').exists()
+    return_codes = [process.wait() for process in start_workers(short, tmp_path, '--resume')]
+    assert return_codes == [0, 0]  # a finished run, for every one of them
+
+
+def start_workers(short, tmp_path, *more):
+    workers = [f'127.0.0.1:{port}' for port in free_ports(2)]
+    processes = []
+    for index in range(2):
+        task = {'cluster': {'worker': workers}, 'task': {'type': 'worker', 'index': index}}
+        flags = short | UNEVEN | {'runs_dir': str(tmp_path / str(index))}
+        arguments = command('train_cosent.py', flags, '--strategy', 'multiworker', *more)
+        processes.append(start(arguments, TF_CONFIG=json.dumps(task)))
+    return processes
 
 
 def free_ports(count):

@@ -188,21 +188,43 @@ def test_several_classes_and_graded_labels(evaluate, tmp_path):
     assert 'STS-B (Spearman)' in out and 'class weights' in out
 
 
-def test_runs_on_other_test_pairs_are_refused(evaluate, tmp_path):
-    """Two re-splits of one task would be compared as if they were one."""
-    add_run(tmp_path, 'BQ.bert.cosent.seed1')
-    add_run(tmp_path, 'BQ.bert.sbert.seed1', pairs=[*PAIRS[:5], ('别的', '句子'), *PAIRS[6:]])
-    code, out, err = evaluate('--runs_dir', tmp_path)
-    assert (code, out) == (2, '')
-    assert f'BQ.bert.sbert.seed1/{TEST_FILE}:7' in err and '别的 | 句子' in err
-    assert f'BQ.bert.cosent.seed1/{TEST_FILE}:7' in err and err.count('\n') == 1
+def left_out_of(evaluate, runs_dir):
+    """Returns what each run is left out for, as JSON and text tell it, and the text."""
+    code, out, err = evaluate('--runs_dir', runs_dir, '--format', 'json')
+    reasons = json.loads(out)['left_out']
+    assert code == 1 and err.count('\n') == 1 and all(run in err for run in reasons)
+    code, out, _ = evaluate('--runs_dir', runs_dir)
+    assert code == 1
+    letters = ''.join(out.split())  # long words are broken
+    assert all(''.join(f'Left out: {reason}'.split()) in letters for reason in reasons.values())
+    return reasons, out
 
 
-def test_shorter_test_split_is_refused(evaluate, tmp_path):
-    add_run(tmp_path, 'BQ.bert.cosent.seed1')
-    add_run(tmp_path, 'BQ.bert.sbert.seed1', pairs=PAIRS[:30], labels=LABELS[:30])
-    code, _, err = evaluate('--runs_dir', tmp_path)
-    assert code == 2 and ':32' in err and 'no such line' in err
+def test_runs_on_other_test_pairs_are_left_out(evaluate, tmp_path):
+    """Guards against two re-splits compared as if they were one; the more common one is kept."""
+    others = [*PAIRS[:5], ('别的', '句子'), *PAIRS[6:]]
+    add_run(tmp_path, 'BQ.bert.cosent.seed1', pairs=others)
+    add_run(tmp_path, 'BQ.bert.interact.seed1', pairs=PAIRS[:30], labels=LABELS[:30])
+    add_run(tmp_path, 'BQ.bert.sbert.seed1', wrong=4)
+    add_run(tmp_path, 'BQ.bert.sbert.seed2', wrong=4)
+    reasons, out = left_out_of(evaluate, tmp_path)
+    assert list(reasons) == ['BQ.bert.cosent.seed1', 'BQ.bert.interact.seed1']
+    assert '90.00 ±0.00' in out
+    differs, shorter = reasons.values()
+    assert f'BQ.bert.cosent.seed1/{TEST_FILE}:7: ' in differs and '别的 | 句子' in differs
+    assert f'BQ.bert.sbert.seed1/{TEST_FILE}:7 ' in differs
+    assert ':32' in shorter and 'no such line' in shorter
+
+
+def test_a_broken_run_does_not_stop_the_report(evaluate, tmp_path):
+    """Guards the table of a night's runs against the one file that a full disk has cut."""
+    add_run(tmp_path, 'BQ.bert.cosent.seed1', wrong=4)
+    add_run(tmp_path, 'BQ.bert.sbert.seed1')
+    path = tmp_path / 'BQ.bert.sbert.seed1' / TEST_FILE
+    path.write_bytes(path.read_bytes()[:-3])
+    reasons, out = left_out_of(evaluate, tmp_path)
+    assert list(reasons) == ['BQ.bert.sbert.seed1'] and '90.00' in out
+    assert f'{path}:41: the last line has no end' in reasons['BQ.bert.sbert.seed1']
 
 
 @pytest.mark.parametrize(
@@ -217,10 +239,10 @@ def test_runs_that_cannot_be_evaluated_are_named(evaluate, tmp_path, labels, sco
     scores = np.linspace(0, 1, 40) if scores is None else scores
     for file in (VALID_FILE, TEST_FILE):
         write_predictions(tmp_path / 'BQ.bert.cosent.seed1' / file, labels, scores, PAIRS)
-    code, out, err = evaluate('--runs_dir', tmp_path)
-    assert (code, out, err.count('\n')) == (2, '', 1)
-    assert err.startswith('eval_accuracy.py: error: ') and 'Traceback' not in err
-    assert f'BQ.bert.cosent.seed1/{VALID_FILE}' in err and message in err
+    reasons, out = left_out_of(evaluate, tmp_path)
+    [reason] = reasons.values()
+    assert f'BQ.bert.cosent.seed1/{VALID_FILE}' in reason and message in reason
+    assert 'Published test accuracy' in out  # and no table of ours
 
 
 def test_unfinished_runs_are_named_and_left_out(evaluate, tmp_path):

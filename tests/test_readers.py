@@ -119,6 +119,14 @@ def test_a_cut_gzip_file_is_refused(tmp_path):
         read_pairs(path)
 
 
+def test_a_cut_gzip_file_that_is_not_utf8_either_is_refused(tmp_path):
+    """Guards against a traceback: looking for the line reads on, to where the file is cut."""
+    path = tmp_path / 'a.data.gz'
+    path.write_bytes(gzip.compress('我'.encode('gbk'))[:-8])
+    with pytest.raises(UserError, match=r'a\.data\.gz: cannot be read: Compressed file ended'):
+        read_pairs(path)
+
+
 def test_the_line_that_is_not_utf8_is_found_far_into_a_file(tmp_path):
     """Guards the line number: Python decodes a text in blocks, ahead of the lines it yields."""
     path = tmp_path / 'a.txt'

@@ -1,5 +1,6 @@
 """Runs that are killed, interrupted or hit by a fault: nothing computed is lost or looks done."""
 
+import errno
 import fcntl
 import json
 import os
@@ -8,10 +9,13 @@ import resource
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from cosent_tf import start, training
 from cosent_tf.backend import Adam, keras, tf
 from cosent_tf.checkpoints import (
     State,
@@ -21,7 +25,7 @@ from cosent_tf.checkpoints import (
     write_state,
     write_weights,
 )
-from cosent_tf.errors import UserError
+from cosent_tf.errors import RunError, UserError
 from cosent_tf.training import EndOfEpoch
 from tests.test_training import FILES, ROOT, command, run
 
@@ -102,11 +106,13 @@ def measures(folder):
 def test_faults_leave_a_run_that_can_go_on(short, tmp_path, monkeypatch, capsys):
     """Guards what was saved before: a NaN, a full disk or a damaged file costs no whole epoch.
 
-    Guards epochs of other flags or other data, too, from being continued.
+    Guards epochs of other flags, other data or another BERT, too, from being continued.
     """
     data_dir = shutil.copytree(short['data_dir'], tmp_path / 'data')
     data = data_dir / 'TOY' / 'TOY.train.data'
-    flags = short | {'data_dir': str(data_dir)}
+    bert_dir = shutil.copytree(short['bert_dir'], tmp_path / 'bert')
+    (bert_dir / 'tokenizer_config.json').write_text('{}')
+    flags = short | {'data_dir': str(data_dir), 'bert_dir': str(bert_dir)}
     arguments = command('train_cosent.py', flags, '--keep_padding')
     folder = tmp_path / NAME
     with monkeypatch.context() as patch:
@@ -120,11 +126,12 @@ def test_faults_leave_a_run_that_can_go_on(short, tmp_path, monkeypatch, capsys)
         code, message = run([*arguments, *more], monkeypatch, capsys)
         assert code == 2 and told in message
 
-    pairs = data.read_bytes()
-    data.write_bytes(pairs[pairs.index(b'\n') + 1 :])
-    code, message = run([*arguments, '--resume'], monkeypatch, capsys)
-    assert code == 2 and f'{data}: changed since' in message
-    data.write_bytes(pairs)
+    for file in (data, bert_dir / 'vocab.txt', bert_dir / 'tokenizer_config.json'):
+        before = file.read_bytes()
+        file.write_bytes(before + b'\n')
+        code, message = run([*arguments, '--resume'], monkeypatch, capsys)
+        assert code == 2 and f'{file}: changed since' in message
+        file.write_bytes(before)
 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(saved) // 2, limits[1]))
@@ -186,6 +193,67 @@ def test_a_second_process_and_a_folder_that_cannot_be_written_are_refused(
     flags = short | {'runs_dir': str(tmp_path / 'file')}
     code, message = run(command('train_cosent.py', flags), monkeypatch, capsys)
     assert code == 2 and re.search('file.* cannot be written: Not a directory', message)
+
+
+@pytest.mark.parametrize('answer', [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_no_obstacle(answer, tmp_path, monkeypatch, capsys):
+    """Guards runs on network drives: there, one has to look after a second process oneself."""
+
+    def flock(*_):
+        raise OSError(answer, os.strerror(answer))
+
+    monkeypatch.setattr(fcntl, 'flock', flock)
+    start._lock(tmp_path)
+    message = capsys.readouterr().err
+    assert message.count('\n') == 1 and 'this file system has no locks' in message
+
+
+TOLD = {
+    'out of memory on a device': (
+        tf.errors.ResourceExhaustedError(None, None, 'OOM'),
+        (RunError, r'lower --batch_size \(now 32\) or --maxlen \(now 64\)'),
+    ),
+    'out of memory': (MemoryError(), (RunError, '--batch_size')),
+    'without other workers': (
+        tf.errors.AbortedError(None, None, 'the cause'),
+        (tf.errors.AbortedError, 'the cause'),
+    ),
+}
+
+
+@pytest.mark.parametrize('case', TOLD)
+def test_what_stopped_the_training_is_told(case, tmp_path, monkeypatch):
+    """Guards against the wrong cause: without other workers, none of them has ended."""
+    error, (kind, message) = TOLD[case]
+
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(training, '_restore', fails)
+    optimizer = SimpleNamespace(_create_all_weights=lambda _: None)
+    model = SimpleNamespace(optimizer=optimizer, trainable_variables=[])
+    args = Namespace(epochs=1, batch_size=32, maxlen=64)
+    with pytest.raises(kind, match=message):
+        training.fit(model, None, None, {}, args, tmp_path)
+
+
+def git(folder, *arguments):
+    identity = ['-c', 'user.name=a', '-c', 'user.email=a@b.c']
+    subprocess.run(['git', '-C', folder, *identity, *arguments], check=True, capture_output=True)
+
+
+def test_the_commit_of_changed_files_is_marked(tmp_path):
+    """Guards figures against being put down to a commit that does not give them."""
+    assert start._git_commit(tmp_path) is None
+    git(tmp_path, 'init')
+    (tmp_path / 'a.py').write_text('1')
+    git(tmp_path, 'add', 'a.py')
+    git(tmp_path, 'commit', '-m', 'a')
+    git(tmp_path, 'tag', '-a', 'v1', '-m', 'v1')
+    clean = start._git_commit(tmp_path)
+    assert re.fullmatch('[0-9a-f]{40}', clean)
+    (tmp_path / 'a.py').write_text('2')
+    assert start._git_commit(tmp_path) == f'{clean}-dirty'
 
 
 def test_runs_of_other_programs_are_not_overwritten(short, tmp_path, monkeypatch, capsys):

@@ -1,8 +1,11 @@
 """The three scripts as a user runs them: what they write, what they refuse, how they go on."""
 
+import contextlib
 import csv
 import functools
+import io
 import json
+import os
 import re
 import runpy
 import shutil
@@ -13,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cosent_tf.backend import keras
+from cosent_tf.backend import keras, tf
 from cosent_tf.encoder import ClsVector, load_encoder
 from cosent_tf.metrics import cosine_similarity
 from cosent_tf.runs import read_predictions
@@ -191,10 +194,42 @@ def test_a_finished_run_is_kept(trained, flags, monkeypatch, capsys):
     _, folder = trained('cosent')
     arguments = command('train_cosent.py', flags | {'runs_dir': str(folder.parent)})
     before = (folder / 'metrics.json').read_bytes()
-    for more in ([], ['--resume']):
-        code, message = run([*arguments, *more], monkeypatch, capsys)
-        assert code == 2 and '--overwrite' in message and message.count('\n') == 1
+    code, message = run(arguments, monkeypatch, capsys)
+    assert code == 2 and '--overwrite' in message and message.count('\n') == 1
     assert (folder / 'metrics.json').read_bytes() == before
+
+
+def test_a_finished_run_that_is_resumed_is_a_success(trained, flags, monkeypatch, capsys):
+    """Guards a batch system that restarts a command until it succeeds."""
+    done, folder = trained('cosent')
+    flags = flags | {'runs_dir': str(folder.parent)}
+    (folder / 'state.h5').write_bytes(b'')  # of a process killed after its last file
+    for change, expected in (({}, (0, '')), ({'lr': '1'}, (2, '--lr 0.001, now 1.0'))):
+        arguments = command('train_cosent.py', flags | change, '--resume')
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            code, message = run(arguments, monkeypatch, capsys)
+        assert code == expected[0] and expected[1] in message
+        printed = done.stdout.splitlines()[-2:] if code == 0 else []
+        assert out.getvalue().splitlines() == printed
+    assert {path.name for path in folder.iterdir()} - {'.lock'} == FILES
+
+
+def test_a_gpu_that_tensorflow_does_not_see_is_an_error(flags, tmp_path, monkeypatch, capsys):
+    """Guards against days of training on the CPU beside an idle GPU."""
+    nvidia_smi = tmp_path / 'bin' / 'nvidia-smi'
+    nvidia_smi.parent.mkdir()
+    nvidia_smi.touch(mode=0o755)
+    monkeypatch.setenv('PATH', str(nvidia_smi.parent), prepend=os.pathsep)
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
+    code, message = run(command('train_cosent.py', flags), monkeypatch, capsys)
+    assert code == 2 and message.count('\n') == 1
+    assert "pip install 'tensorflow[and-cuda]==" in message and '--device cpu' in message
+    called = []
+    monkeypatch.setattr(tf.config, 'set_visible_devices', lambda *devices: called.append(devices))
+    monkeypatch.setattr('cosent_tf.start.use_strategy', lambda _: sys.exit('goes on'))
+    arguments = command('train_cosent.py', flags, '--device', 'cpu')
+    assert run(arguments, monkeypatch, capsys) == ('goes on', '')
+    assert called == [([], 'GPU')]
 
 
 WRONG_FLAGS = {

@@ -151,7 +151,7 @@ WRONG_RUNS = {
         lambda run: (run / 'best.weights.h5').write_bytes(b'x'),
         'best.weights.h5: broken',
     ),
-    'broken config': (lambda run: (run / 'config.json').write_text('{'), 'config.json: cannot be'),
+    'broken config': (lambda run: (run / 'config.json').write_text('{'), 'config.json:1: not JSON'),
 }
 
 
