@@ -102,7 +102,7 @@ def _check_same_kind(valid_path, valid, test_path, test):
         raise UserError(f'{test_path}:1: other score columns than {valid_path}')
     if test.scores.ndim == 2:
         classes = test.scores.shape[1]
-        wrong = (test.labels < 0) | (test.labels >= classes)
+        wrong = ~np.isin(test.labels, np.arange(classes))
         if wrong.any():
             line = int(np.argmax(wrong)) + 2
             raise UserError(f'{test_path}:{line}: the label is not one of 0 … {classes - 1}')
