@@ -21,7 +21,7 @@ from cosent_tf.checkpoints import (
     write_weights,
 )
 from cosent_tf.data import Batches, Split
-from cosent_tf.decisions import Rule, fit_rule
+from cosent_tf.decisions import fit_rule
 from cosent_tf.distribution import (
     LOST,
     distribute,
@@ -77,7 +77,7 @@ def fit(
 ) -> None:
     """Train, keep the best epoch on valid, and score test once with it.
 
-    The best epoch has the highest accuracy, or Spearman for graded labels.
+    The best epoch has the highest `args.select`, or Spearman for graded labels.
 
     Args:
         model: compiled, token ids → outputs.
@@ -97,13 +97,13 @@ def fit(
                 steps_per_epoch=len(batches),
                 epochs=args.epochs,
                 initial_epoch=state.epoch,
-                callbacks=[EndOfEpoch(score, splits['valid'], state, folder)],
+                callbacks=[EndOfEpoch(score, splits['valid'], state, args.select, folder)],
                 verbose=(1 if sys.stdout.isatty() else 2) if is_chief() else 0,
             )
         if is_chief():
             read_weights(folder / WEIGHTS_FILE, model_weights(model))
         share(model_weights(model).values())
-        _score_best(score, splits, state, folder)
+        _score_best(score, splits, state, args.select, folder)
     except WriteError as error:
         raise RunError(f'{error}; once it can be, go on: {_resume_command()}') from error
     except LOST as error:
@@ -144,11 +144,12 @@ def make_dataset(batches: Batches, first_epoch: int) -> tf.data.Dataset:
 class EndOfEpoch(keras.callbacks.Callback):
     """Scores valid, keeps the best epoch, and saves all that is needed to go on."""
 
-    def __init__(self, score: Score, valid: Split, state: State, folder: Path):
+    def __init__(self, score: Score, valid: Split, state: State, select: str, folder: Path):
         super().__init__()
         self.score = score
         self.labels = valid.labels
         self.state = state
+        self.select = select
         self.folder = folder
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -167,7 +168,7 @@ class EndOfEpoch(keras.callbacks.Callback):
             self._refuse('a score of valid is not finite')
         rule = fit_rule(self.labels, scores)
         valid = rule.measures(self.labels, scores)
-        value = valid['spearman'] if valid['accuracy'] is None else valid['accuracy']
+        value = valid[rule.measure(self.select)]
         is_best = state.best_epoch == 0 or value > state.best_value
         if is_best:
             state.best_epoch, state.best_value = epoch + 1, value
@@ -215,7 +216,9 @@ def write_tables(folder: Path, state: State) -> None:
     write_text(folder / LOSSES_FILE, 'step,loss\n' + ''.join(steps))
 
 
-def _score_best(score: Score, splits: dict[str, Split], state: State, folder: Path) -> None:
+def _score_best(
+    score: Score, splits: dict[str, Split], state: State, select: str, folder: Path
+) -> None:
     """Score valid and test with the best epoch's weights; write predictions and metrics."""
     start = time.perf_counter()
     valid, test = splits['valid'], splits['test']
@@ -234,6 +237,7 @@ def _score_best(score: Score, splits: dict[str, Split], state: State, folder: Pa
     }
     metrics = {
         'best_epoch': state.best_epoch,
+        'select': rule.measure(select),
         'search': 'powell',
         **rule._asdict(),
         **measures,
@@ -244,10 +248,12 @@ def _score_best(score: Score, splits: dict[str, Split], state: State, folder: Pa
     }
     write_json(folder / METRICS_FILE, metrics)  # the last file: with it the run is finished
     (folder / STATE_FILE).unlink(missing_ok=True)
-    _report(rule, metrics, folder)
+    _report(metrics, folder)
 
 
-def _report(rule: Rule, metrics: dict, folder: Path) -> None:
-    measure, value = ('Spearman', 'test_spearman') if rule.graded else ('accuracy', 'test_accuracy')
-    print(f'test {measure} {100 * metrics[value]:.2f} % with epoch {metrics["best_epoch"]}')
+def _report(metrics: dict, folder: Path) -> None:
+    select = metrics['select']
+    measure, unit = {'accuracy': ('accuracy', ' %'), 'spearman': ('Spearman', ' (×100)')}[select]
+    value = f'{100 * metrics[f"test_{select}"]:.2f}{unit}'
+    print(f'test {measure} {value} with epoch {metrics["best_epoch"]}')
     print(f'written to {folder}; beside the published results: python eval_accuracy.py')
