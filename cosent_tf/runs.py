@@ -3,6 +3,7 @@
 TensorFlow-free.
 """
 
+import json
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -110,6 +111,23 @@ def is_finished(folder):
     if (folder / CONFIG_FILE).exists():
         return (folder / METRICS_FILE).exists()
     return (folder / VALID_FILE).exists() and (folder / TEST_FILE).exists()
+
+
+def read_select(folder):
+    """What a run's epoch is the best of on valid, 'accuracy' or 'spearman'; None if not said.
+
+    Raises:
+        UserError: metrics.json cannot be read.
+    """
+    path = folder / METRICS_FILE
+    if not path.exists():
+        return None
+    try:
+        metrics = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UserError(f'{path}: cannot be read: {error}') from error
+    select = metrics.get('select') if isinstance(metrics, dict) else None
+    return select if select in ('accuracy', 'spearman') else None
 
 
 def write_predictions(path, labels, scores, pairs):
