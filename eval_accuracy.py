@@ -1,12 +1,14 @@
-"""Test accuracy of every run, beside the published table. No model code: reads predictions only.
+"""Test accuracy or Spearman of every run, beside the published table. Reads predictions only.
 
-    python eval_accuracy.py [--runs_dir runs] [--metric accuracy|f1] [--search powell|exact]
-                            [--format text|markdown|json] [--plot FILE.png] [--by overlap]
+    python eval_accuracy.py [--runs_dir runs] [--metric accuracy|f1|spearman]
+                            [--search powell|exact] [--by overlap]
+                            [--format text|markdown|json] [--plot FILE.png]
 
 A run is a folder `{runs_dir}/{task}.{model}.{method}.seed{n}` with predictions.valid.tsv and
 predictions.test.tsv: written by the training scripts, or by any program that makes these two files.
-For each run the decision threshold is fitted on valid and applied to test, as in the article. A run
-that cannot be evaluated is left out and named, with exit code 1 in the end.
+For each run the decision threshold is fitted on valid and applied to test, as in the article;
+Spearman's correlation needs none. A run that cannot be evaluated is left out and named, with exit
+code 1 in the end.
 Besides: 95 % intervals, whether methods differ (McNemar's exact test, paired bootstrap), and with
 `--by overlap` the accuracy by how many characters the two sentences share.
 """
@@ -34,7 +36,9 @@ def main():
         print(render.as_json(results, *options, unfinished, left_out), end='')
     else:
         sections = (
-            build_sections(results, *options) if results else [published_section(args.runs_dir)]
+            build_sections(results, *options)
+            if results
+            else [published_section(args.runs_dir, args.metric)]
         )
         sections[-1].notes.extend(f'{folder.name}: unfinished, left out.' for folder in unfinished)
         sections[-1].notes.extend(f'Left out: {reason}' for reason in left_out.values())
@@ -50,21 +54,25 @@ def parse_args():
     parser = make_parser(__doc__)
     add = parser.add_argument
     add('--runs_dir', type=Path, default='runs', help='the folder of the runs (default: runs)')
-    add('--metric', choices=['accuracy', 'f1'], default='accuracy', help='default: accuracy')
+    metrics = ['accuracy', 'f1', 'spearman']
+    add('--metric', choices=metrics, default='accuracy', help='default: accuracy')
     add(
         '--search',
         choices=['powell', 'exact'],
         help='of the threshold; default: powell as published, exact for --metric f1',
     )
     add('--format', choices=['text', 'markdown', 'json'], default='text', help='default: text')
-    add('--plot', type=Path, metavar='FILE.png', help='also draw accuracies and scores')
+    add('--plot', type=Path, metavar='FILE.png', help='also draw the table and the scores')
     add('--by', choices=['overlap'], help='also split test accuracy by character overlap')
     args = parser.parse_args()
     if args.metric == 'f1' and args.search == 'powell':
         parser.error('--search powell is published for accuracy only; use exact with --metric f1')
+    if args.metric == 'spearman' and (args.search or args.by):
+        flag = '--search' if args.search else '--by overlap'
+        parser.error(f'{flag}: --metric spearman has no threshold, and so no decisions')
     if args.plot and args.plot.suffix != '.png':
         parser.error(f'--plot {args.plot}: the name must end in .png')
-    args.search = args.search or ('powell' if args.metric == 'accuracy' else 'exact')
+    args.search = args.search or {'accuracy': 'powell', 'f1': 'exact'}.get(args.metric)
     return args
 
 

@@ -22,6 +22,7 @@ from cosent_tf.backend import Adam, K, keras
 from cosent_tf.cli import exit_on_error, resolve, training_parser
 from cosent_tf.data import Batches, class_count, encode_joint, read_task
 from cosent_tf.encoder import ClsVector, RowEncoder
+from cosent_tf.errors import UserError
 from cosent_tf.losses import cosent_score_loss
 from cosent_tf.pretrained import load_bert, load_tokenizer
 from cosent_tf.start import start_run
@@ -46,6 +47,9 @@ def main():
 
     # data: text1 \t text2 \t label a line
     splits = read_task(args.data_dir, args.task)
+    classes = class_count(splits) if args.loss == 'ce' else None
+    if classes and classes > 2 and args.select == 'spearman':
+        raise UserError(f'--select spearman: {classes} classes give no one score to be ranked by')
     tokenizer = load_tokenizer(args.bert_dir)
     inputs = {
         name: encode_joint(tokenizer, split.pairs, args.maxlen) for name, split in splits.items()
@@ -59,9 +63,7 @@ def main():
     token_ids = keras.Input((None,), dtype='int32')  # (B, L)
     vectors = ClsVector(bert, args.keep_padding, args.jit)(token_ids)  # (B, D)
     if args.loss == 'ce':
-        head = keras.layers.Dense(
-            class_count(splits), activation='softmax', name='head', dtype='float32'
-        )
+        head = keras.layers.Dense(classes, activation='softmax', name='head', dtype='float32')
     else:
         head = keras.layers.Dense(1, name='head', dtype='float32')
     outputs = head(vectors)  # (B, C) or (B, 1)

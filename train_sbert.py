@@ -42,6 +42,7 @@ def main():
 
     # data: text1 \t text2 \t label a line
     splits = read_task(args.data_dir, args.task)
+    classes = class_count(splits)
     tokenizer = load_tokenizer(args.bert_dir)
     inputs = {
         name: encode_sentences(tokenizer, split.pairs, args.maxlen)
@@ -56,7 +57,6 @@ def main():
     token_ids = keras.Input((None,), dtype='int32')  # (2B, L)
     vectors = ClsVector(bert, args.keep_padding, args.jit)(token_ids)  # (2B, D)
     features = keras.layers.Lambda(concatenate, dtype='float32')(vectors)  # (B, 3D)
-    classes = class_count(splits)
     probabilities = keras.layers.Dense(classes, activation='softmax', name='head', dtype='float32')(
         features
     )

@@ -23,7 +23,7 @@ class State:
 
     epoch: int = 0  # epochs done
     best_epoch: int = 0
-    best_value: float = 0.0  # valid accuracy of the best epoch, or Spearman for graded labels
+    best_value: float = 0.0  # on valid, of what --select names
     history: list[dict] = field(default_factory=list)  # rows of history.csv
     losses: list[float] = field(default_factory=list)  # of every step so far
 

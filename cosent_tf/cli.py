@@ -58,6 +58,13 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     add('--maxlen', type=positive(int), help='tokens an input (default: as published)')
     add('--dropout_rate', type=share, default=0.1, help='hidden and attention (default: 0.1)')
     add('--seed', type=seed, default=42, help='of initialisation, order and dropout (default: 42)')
+    add(
+        '--select',
+        choices=('accuracy', 'spearman'),
+        default='accuracy',
+        help='what of valid the kept epoch has the best of; graded labels: always spearman '
+        '(default: accuracy)',
+    )
     add('--precision', choices=('fp32', 'bf16', 'fp16'), default='fp32', help='default: fp32')
     add('--device', choices=('auto', 'cpu'), default='auto', help='default: a GPU if there is one')
     add(

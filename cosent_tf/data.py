@@ -45,8 +45,8 @@ class Split(NamedTuple):
 
     @property
     def labels(self) -> np.ndarray:
-        """The labels, (n,) int64."""
-        return np.array([label for _, _, label in self.pairs], dtype=np.int64)
+        """The labels, (n,) int64, or float64 if not all are whole."""
+        return np.array([label for _, _, label in self.pairs])
 
 
 def read_split(path: str | Path) -> Split:
@@ -99,17 +99,18 @@ def class_count(splits: dict[str, Split]) -> int:
     """Return the number of classes C of labels 0 … C−1, at least 2.
 
     Raises:
-        UserError: a negative label, or one beyond those of the training pairs.
+        UserError: a label that is not whole, negative, or beyond those of the training pairs.
     """
     classes = max(2, int(splits['train'].labels.max()) + 1)
     for split in splits.values():
-        wrong = split.labels[(split.labels < 0) | (split.labels >= classes)]
+        labels = split.labels
+        wrong = labels[(labels < 0) | (labels >= classes) | (labels % 1 != 0)]
         if len(wrong):
             pairs = iter_pairs(split.path)
             line = next(number for number, pair in pairs if pair and pair[2] == wrong[0])
             raise UserError(
-                f'{split.path}:{line}: label {wrong[0]}, but a classifier of the training pairs '
-                f'has the labels 0 … {classes - 1}'
+                f'{split.path}:{line}: label {wrong[0]}, but a classifier of the training '
+                f'pairs has the labels 0 … {classes - 1}; grades are for the CoSENT loss'
             )
     return classes
 
@@ -189,11 +190,15 @@ class Batches:
 
     Sentence pairs, index (n, 2), become interleaved rows a0 b0 a1 b1 … with the label repeated
     for both; joint pairs, index (n,), one row each.
+
+    Labels that are not integers are grades, and become their ranks 0, 1, …: the CoSENT loss asks
+    for their order alone, which no rounding to float32 or bfloat16 can hurt then.
     """
 
     def __init__(self, encoded: Encoded, labels: np.ndarray, batch_size: int, seed: int):
         self.encoded = encoded
-        self.labels = labels
+        whole = np.issubdtype(labels.dtype, np.integer)
+        self.labels = labels if whole else np.unique(labels, return_inverse=True)[1]
         self.batch_size = batch_size
         self.seed = seed
 

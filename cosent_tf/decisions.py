@@ -26,6 +26,10 @@ class Rule(NamedTuple):
         """Whether there is nothing to decide."""
         return self.threshold is None and self.class_weights is None
 
+    def measure(self, wanted: str) -> str:
+        """Return the measure to go by: the wanted one, or Spearman if nothing is decided."""
+        return 'spearman' if self.graded else wanted
+
     def predict(self, scores: np.ndarray) -> np.ndarray:
         """Return the decisions (n,) for scores (n,) or (n, C), as integers; not if graded."""
         if self.class_weights is not None:
@@ -36,7 +40,7 @@ class Rule(NamedTuple):
         """Return accuracy, f1 and spearman, None where the rule has no such measure.
 
         Args:
-            labels: (n,) integers.
+            labels: (n,) numbers.
             scores: (n,), or (n, C) probabilities.
         """
         measures = {'accuracy': None, 'f1': None, 'spearman': None}
@@ -64,7 +68,7 @@ def fit_rule(
     """Fit the decision rule on valid; by default with the searches of archives/8860.
 
     Args:
-        labels: (n,) integers.
+        labels: (n,) numbers.
         scores: (n,), or (n, C) probabilities.
         method: what made the scores; those of interact_cosent have no bounds even where all lie
             in [-1, 1], those of any other method if some do not.

@@ -1,6 +1,7 @@
 """From prediction files to results: the same protocol for every run, whatever made it.
 
-The decision rule (see decisions.py) is fitted on the valid predictions and applied to test.
+The decision rule (see decisions.py) is fitted on the valid predictions and applied to test. For
+Spearman's correlation nothing is decided, except between several classes, which have none.
 """
 
 from dataclasses import dataclass, replace
@@ -8,10 +9,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from tqdm import tqdm
 
-from cosent_tf.decisions import fit_rule, is_graded
+from cosent_tf.decisions import Rule, fit_rule, is_graded
 from cosent_tf.errors import UserError
 from cosent_tf.published import PUBLISHED
-from cosent_tf.runs import METHODS, TEST_FILE, VALID_FILE, Predictions, RunName, read_predictions
+from cosent_tf.runs import (
+    METHODS,
+    TEST_FILE,
+    VALID_FILE,
+    Predictions,
+    RunName,
+    read_predictions,
+    read_select,
+)
 from cosent_tf.thresholds import best_threshold
 
 # Below the exact optimum on valid by more than this, Powell's search has stalled.
@@ -33,6 +42,7 @@ class Result:
     f1: float | None = None  # on test: of class 1, or macro-F1 of C classes
     correct: np.ndarray | None = None  # (n,) bool, the decisions on test
     optimum: tuple[float, float] | None = None  # exact (threshold, valid accuracy) if stalled
+    select: str | None = None  # what chose the epoch: accuracy or spearman, None if not known
 
 
 def evaluate(runs, metric, search):
@@ -43,8 +53,9 @@ def evaluate(runs, metric, search):
 
     Args:
         runs: finished `runs.Run`s.
-        metric: 'accuracy' or 'f1', what thresholds are fitted for and `Result.value` is.
-        search: 'powell' (accuracy only) or 'exact'.
+        metric: 'accuracy', 'f1' or 'spearman': what thresholds, if any, are fitted for and
+            `Result.value` is.
+        search: 'powell' (accuracy only) or 'exact'; not used for 'spearman'.
 
     Returns:
         (list of `Result`, encoders and methods in the published order, then by name and seed;
@@ -88,13 +99,15 @@ def row_order(name):
 def _evaluate_run(run, metric, search):
     valid_path, test_path = run.folder / VALID_FILE, run.folder / TEST_FILE
     valid, test = read_predictions(valid_path), read_predictions(test_path)
+    ranked = metric == 'spearman' and valid.scores.ndim == 1
     try:
-        rule = fit_rule(valid.labels, valid.scores, run.name.method, metric, search)
+        fit = (run.name.method, metric, search)
+        rule = Rule() if ranked else fit_rule(valid.labels, valid.scores, *fit)
     except UserError as error:
         raise UserError(f'{valid_path}: {error}') from error
     _check_same_kind(valid_path, valid, test_path, test)
     at_valid, at_test = (rule.measures(split.labels, split.scores) for split in (valid, test))
-    key = 'spearman' if rule.graded else metric
+    key = rule.measure('f1' if metric == 'f1' else 'accuracy')
     measure = 'macro_f1' if rule.class_weights and metric == 'f1' else key
     return Result(
         run.name,
@@ -108,6 +121,7 @@ def _evaluate_run(run, metric, search):
         f1=at_test['f1'],
         correct=None if rule.graded else rule.predict(test.scores) == test.labels,
         optimum=_better_optimum(valid, rule, metric, at_valid[key]),
+        select=read_select(run.folder),
     )
 
 
@@ -117,7 +131,7 @@ def _check_same_kind(valid_path, valid, test_path, test):
         raise UserError(f'{test_path}:1: other score columns than {valid_path}')
     if test.scores.ndim == 2:
         classes = test.scores.shape[1]
-        wrong = (test.labels < 0) | (test.labels >= classes)
+        wrong = ~np.isin(test.labels, np.arange(classes))
         if wrong.any():
             line = int(np.argmax(wrong)) + 2
             raise UserError(f'{test_path}:{line}: the label is not one of 0 … {classes - 1}')

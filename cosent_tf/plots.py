@@ -1,4 +1,4 @@
-"""One picture of a report: accuracy by task and method, and the scores of each class.
+"""One picture of a report: the metric by task and method, and the scores of each class.
 
 Only names of tasks, encoders and methods are drawn, which are ASCII (see runs.py): no sentence,
 so no font for Chinese is needed. matplotlib is imported on first use.
@@ -8,7 +8,7 @@ import numpy as np
 
 from cosent_tf.evaluation import row_order
 from cosent_tf.files import write_atomic
-from cosent_tf.tables import MEASURES, build_table, method_label
+from cosent_tf.tables import HEADINGS, build_table, method_label
 
 _PANELS_A_ROW = 4
 # Okabe and Ito's colours, distinct for colour-blind readers too.
@@ -66,13 +66,15 @@ def _draw_table(figure, table, metric):
         axes.hlines(published, x - half, x + half, 'black', linewidth=1.5)
     if any(table.cells[row, column].published for row in table.rows for column in columns):
         axes.hlines([], 0, 0, 'black', linewidth=1.5, label='published')
-    for x, column in enumerate(columns):
-        if (mean := table.baseline[column].mean) is not None:
+    baseline = [table.baseline[column].mean for column in columns]
+    for x, mean in enumerate(baseline):
+        if mean is not None:
             axes.hlines(100 * mean, x - 0.45, x + 0.45, 'gray', 'dotted')
-    axes.hlines([], 0, 0, 'gray', 'dotted', label='same answer for all')
+    if any(baseline):
+        axes.hlines([], 0, 0, 'gray', 'dotted', label='same answer for all')
     axes.set_xticks(range(len(columns)), [column.replace(' ', '\n') for column in columns])
     axes.set_xlim(-0.6, len(columns) - 0.4)
-    axes.set_ylabel(f'test {MEASURES[metric]} (%)')
+    axes.set_ylabel(f'test {HEADINGS[metric]}')
     axes.grid(axis='y', alpha=0.3)
     axes.legend(loc='center left', bbox_to_anchor=(1.0, 0.5), frameon=False)
 

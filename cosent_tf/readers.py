@@ -24,7 +24,7 @@ SUFFIXES = tuple(
 COLUMNS = (('sentence1', 'text1'), ('sentence2', 'text2'), ('label', 'score'))
 SPACES = str.maketrans('\t\n\r', '   ')
 
-Pair = tuple[str, str, int]
+Pair = tuple[str, str, int | float]
 Rows = Iterator[tuple[int, list | None]]  # line number and three fields, None where there are not
 
 
@@ -78,12 +78,10 @@ def iter_pairs(path: str | Path) -> Iterator[tuple[int, Pair | None]]:
             continue
         text1, text2 = (text.translate(SPACES) for text in fields[:2])
         try:
-            # '1.0' is what spreadsheets make of 1; the original's format has integers only
-            label = int(fields[2]) if rows is _rows_of_data else fields[2]
-            yield number, (text1, text2, _integer(label))
+            yield number, (text1, text2, _label(fields[2]))
         except ValueError:
             raise UserError(
-                f'{path}:{number}: the label must be an integer, not {str(fields[2])[:40]!r}'
+                f'{path}:{number}: the label must be a number, not {str(fields[2])[:40]!r}'
             ) from None
 
 
@@ -97,11 +95,12 @@ def read_pairs(path: str | Path) -> tuple[list[Pair], int]:
         path: the file; a name that ends in none of `SUFFIXES` is read as `.data`.
 
     Returns:
-        The pairs (text1, text2, label) in file order, and the number of skipped lines.
+        The pairs (text1, text2, label) in file order, and the number of skipped lines. Labels are
+        integers where they are whole ('1.0' is what spreadsheets make of 1), else floats.
 
     Raises:
-        UserError: unreadable, not UTF-8, not of its format, a label that is not an integer, or no
-            pair at all.
+        UserError: unreadable, not UTF-8, not of its format, a label that is not a finite number,
+            or no pair at all.
     """
     rows = [pair for _, pair in iter_pairs(path)]
     pairs = [pair for pair in rows if pair is not None]
@@ -122,12 +121,12 @@ def _bad_line(path: Path) -> int:
         )
 
 
-def _integer(value) -> int:
-    """Convert 1, '1' or '1.0'; ValueError for anything else, and for what no int32 holds."""
+def _label(value) -> int | float:
+    """Convert 1, '1', '1.0' or '0.8'; ValueError for anything else, and for what no int32 holds."""
     number = float(str(value))
-    if not number.is_integer() or abs(number) >= 2**31:
+    if not abs(number) < 2**31:  # nor NaN
         raise ValueError(value)
-    return int(number)
+    return int(number) if number.is_integer() else number
 
 
 def _rows_of_data(path: Path) -> Rows:

@@ -101,6 +101,7 @@ def _run(result):
         'accuracy': result.accuracy,
         'accuracy_interval': low_high,
         'f1': result.f1,
+        'select': result.select,
         'optimum': result.optimum
         and dict(zip(('threshold', 'valid'), result.optimum, strict=True)),
     }

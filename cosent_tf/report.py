@@ -6,11 +6,21 @@ from typing import NamedTuple
 from cosent_tf.compare import RESAMPLES, accuracy_interval, compare_methods
 from cosent_tf.evaluation import STALL
 from cosent_tf.overlap import BINS, split_by_overlap
-from cosent_tf.published import INTERACT_REPEATED, MAJORITY, PUBLISHED, TASKS
-from cosent_tf.tables import MEASURES, build_table, method_label
+from cosent_tf.published import (
+    INTERACT_REPEATED,
+    MAJORITY,
+    PUBLISHED,
+    PUBLISHED_SPEARMAN,
+    table_tasks,
+)
+from cosent_tf.tables import HEADINGS, MEASURES, Cell, build_table, method_label
 
 _COLUMNS_A_TABLE = 6  # as many as 100 characters hold beside the row's name
 _SEARCHES = {'powell': "Powell's search, as published", 'exact': 'exact search'}
+_SPEARMAN_SOURCES = (
+    'kexue.fm/archives/8847, of the epoch with the best valid Spearman (Interact: archives/9341)'
+)
+_SPEARMAN_AVERAGES = 'Avg: over five tasks, for Interact over the four without STS-B, as published'
 
 
 class Section(NamedTuple):
@@ -23,22 +33,34 @@ class Section(NamedTuple):
     text_columns: int = 1  # how many on the left are words, the others are numbers
 
 
-def published_section(runs_dir):
+def published_section(runs_dir, metric):
     """What is shown where there are no finished runs: the articles' table and how to make one."""
-    columns = (*TASKS, 'Avg')
-    figures = {method_label(*row): row_figures for row, row_figures in PUBLISHED.items()}
-    figures['Majority class'] = MAJORITY
-    rows = [[name, *(f'{row[column]:.2f}' for column in columns)] for name, row in figures.items()]
+    published = PUBLISHED_SPEARMAN if metric == 'spearman' else PUBLISHED
+    figures = {method_label(*row): row_figures for row, row_figures in published.items()}
+    if metric == 'spearman':
+        heading, select = HEADINGS[metric], ' --select spearman'
+        sources = [f'Published in {_SPEARMAN_SOURCES}.', f'{_SPEARMAN_AVERAGES}.']
+    else:
+        heading, select = HEADINGS['accuracy'], ''
+        figures['Majority class'] = MAJORITY
+        sources = [
+            'Published in kexue.fm/archives/8860; Interact (CoSENT loss) in archives/9341.',
+            *_repeated_notes(INTERACT_REPEATED),
+        ]
+    columns = (*table_tasks(metric), 'Avg')
+    rows = [
+        [name, *(f'{row[column]:.2f}' if column in row else '–' for column in columns)]
+        for name, row in figures.items()
+    ]
     notes = [
-        'Published in kexue.fm/archives/8860; Interact (CoSENT loss) in archives/9341.',
-        *_repeated_notes(INTERACT_REPEATED),
+        *sources,
         f'There are no finished runs in {runs_dir}. To make one without any download:',
-        '    python train_cosent.py --task DEMO',
+        f'    python train_cosent.py --task DEMO{select}',
         'With the senteval_cn files and a BERT checkpoint:',
-        '    python train_cosent.py --task BQ',
+        f'    python train_cosent.py --task BQ{select}',
         'Then start eval_accuracy.py again. Other rows: train_sbert.py, train_interact.py.',
     ]
-    return Section('Published test accuracy (%)', ['', *columns], rows, notes)
+    return Section(f'Published test {heading}', ['', *columns], rows, notes)
 
 
 def build_sections(results, metric, search, overlap):
@@ -47,7 +69,12 @@ def build_sections(results, metric, search, overlap):
     stalled = [result for result in results if result.optimum]
     if stalled:
         sections.append(_stall_section(stalled))
-    sections.append(_runs_section(results))
+    decided = [result for result in results if result.correct is not None]
+    ranked = [result for result in results if result.correct is None]
+    if decided:
+        sections.append(_decided_section(decided))
+    if ranked:
+        sections.append(_ranked_section(ranked))
     comparisons = compare_methods(results)
     if comparisons:
         sections.append(_comparison_section(comparisons))
@@ -58,7 +85,9 @@ def build_sections(results, metric, search, overlap):
 
 def _main_sections(results, metric, search):
     table = build_table(results, metric)
-    title = f'Test {MEASURES[metric]} (%), thresholds fitted on valid: {_SEARCHES[search]}'
+    title = f'Test {HEADINGS[metric]}'
+    if search:
+        title += f', thresholds fitted on valid: {_SEARCHES[search]}'
     baseline = 'Majority class' if metric == 'accuracy' else 'Same answer for all'
     sections = []
     for start in range(0, len(table.columns), _COLUMNS_A_TABLE):
@@ -67,14 +96,23 @@ def _main_sections(results, metric, search):
             [method_label(*row), *(_cell(table.cells[row, column]) for column in columns)]
             for row in table.rows
         ]
-        rows.append([baseline, *(_cell(table.baseline[column], '–') for column in columns)])
+        if any(cell != Cell() for cell in table.baseline.values()):
+            rows.append([baseline, *(_cell(table.baseline[column], '–') for column in columns)])
         sections.append(Section(title, ['', *columns], rows, []))
-    sections[-1].notes.extend(_legend(table, metric))
+    sections[-1].notes.extend([*_legend(table, metric), *_select_notes(results)])
     return sections
 
 
 def _legend(table, metric):
-    notes = ['First line: ours, mean ± standard deviation over seeds; * is the best of its column.']
+    notes = [
+        'First line: ours, mean ± standard deviation over seeds; * is the best of its column. Avg: '
+        'over the seeds that all its tasks have, if there are any.'
+    ]
+    if metric == 'spearman':
+        notes += [
+            f'publ.: {_SPEARMAN_SOURCES}, one run each; diff.: ours minus that, in points.',
+            f'{_SPEARMAN_AVERAGES}; so none of these is marked as the best.',
+        ]
     if metric == 'accuracy':
         notes.append(
             'publ.: kexue.fm/archives/8860 (Interact with the CoSENT loss: archives/9341), one run '
@@ -82,6 +120,21 @@ def _legend(table, metric):
         )
         repeated = [model for model, method in table.rows if method == 'interact']
         notes += _repeated_notes(repeated)
+    return notes
+
+
+def _select_notes(results):
+    """Which runs kept their epoch by another measure than the one shown."""
+    notes = []
+    for select, other in (('accuracy', 'Spearman'), ('spearman', 'accuracy')):
+        names = [
+            str(result.name)
+            for result in results
+            if result.select == select and (result.measure == 'spearman') != (select == 'spearman')
+        ]
+        if names:
+            kept = f'Epoch kept by valid {MEASURES[select]}, not {other}'
+            notes.append(f'{kept}: {", ".join(names)}.')
     return notes
 
 
@@ -125,21 +178,28 @@ def _stall_section(stalled):
     return Section(title, columns, rows, notes)
 
 
-def _runs_section(results):
+def _decided_section(results):
     rows = []
     for result in results:
-        if result.correct is None:
-            rule, figures = 'none, graded', [f'Spearman {100 * result.value:.2f}', '']
-        else:
-            low, high = accuracy_interval(result.correct)
-            rule = 'class weights' if result.weights else f'score > {result.threshold:.5f}'
-            interval = f'[{100 * low:.2f}, {100 * high:.2f}]'
-            figures = [f'{100 * result.accuracy:.2f} {interval}', f'{100 * result.f1:.2f}']
+        low, high = accuracy_interval(result.correct)
+        rule = 'class weights' if result.weights else f'score > {result.threshold:.5f}'
+        interval = f'[{100 * low:.2f}, {100 * high:.2f}]'
+        figures = [f'{100 * result.accuracy:.2f} {interval}', f'{100 * result.f1:.2f}']
         valid = f'{100 * result.valid:.2f}'
         rows.append([str(result.name), str(len(result.test.labels)), rule, valid, *figures])
     notes = ["[…]: Wilson's 95 % interval. F1 is that of class 1, or macro-F1 of several classes."]
     columns = ['Run', 'Pairs', 'Decision', 'Valid', 'Test accuracy', 'F1']
     return Section('Every run (%)', columns, rows, notes)
+
+
+def _ranked_section(results):
+    rows = [
+        [str(result.name), str(len(result.test.labels))]
+        + [f'{100 * value:.2f}' for value in (result.valid, result.value)]
+        for result in results
+    ]
+    title = f'Every run: {HEADINGS["spearman"]}'
+    return Section(title, ['Run', 'Pairs', 'Valid', 'Test'], rows, [])
 
 
 def _comparison_section(comparisons):

@@ -3,6 +3,7 @@
 TensorFlow-free.
 """
 
+import json
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -44,7 +45,7 @@ class Run(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """A split with its scores: labels (n,) int64, scores (n,) or (n, C) float64, n text pairs."""
+    """A split: labels (n,) int64 or float64, scores (n,) or (n, C) float64, n text pairs."""
 
     labels: np.ndarray
     scores: np.ndarray
@@ -112,20 +113,38 @@ def is_finished(folder):
     return (folder / VALID_FILE).exists() and (folder / TEST_FILE).exists()
 
 
+def read_select(folder):
+    """What a run's epoch is the best of on valid, 'accuracy' or 'spearman'; None if not said.
+
+    Raises:
+        UserError: metrics.json cannot be read.
+    """
+    path = folder / METRICS_FILE
+    if not path.exists():
+        return None
+    try:
+        metrics = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UserError(f'{path}: cannot be read: {error}') from error
+    select = metrics.get('select') if isinstance(metrics, dict) else None
+    return select if select in ('accuracy', 'spearman') else None
+
+
 def write_predictions(path, labels, scores, pairs):
     r"""Writes one split of a run: a header, then label, score(s), text1, text2, tab-separated.
 
-    Scores are written with all their digits, so that reading gives back the very same float64.
+    Whole labels are written as integers; scores and other labels with all their digits, so that
+    reading gives back the very same float64.
 
     Args:
         path: the file, `predictions.valid.tsv` or `predictions.test.tsv` in the run's folder.
-        labels: (n,) integers.
+        labels: (n,) integers or finite floats.
         scores: (n,) similarities, or (n, C) probabilities of C > 1 classes; finite.
         pairs: n rows that start with text1, text2; no text holds \t, \n or \r.
 
     Raises:
-        UserError: shapes do not fit, a score is not finite, a text holds a separator, or see
-            `write_atomic`.
+        UserError: shapes do not fit, a label or score is not finite, a text holds a separator, or
+            see `write_atomic`.
     """
     path, labels, scores = Path(path), np.asarray(labels), np.asarray(scores, np.float64)
     texts = [(pair[0], pair[1]) for pair in pairs]
@@ -133,7 +152,7 @@ def write_predictions(path, labels, scores, pairs):
     table = scores.reshape(len(texts), -1)  # (n, 1) or (n, C)
     lines = ['\t'.join(_header(table.shape[1]))]
     for label, row, text in zip(labels.tolist(), table.tolist(), texts, strict=True):
-        lines.append('\t'.join([str(label), *map(repr, row), *text]))
+        lines.append('\t'.join([repr(label).removesuffix('.0'), *map(repr, row), *text]))
     write_text(path, '\n'.join(lines) + '\n')
 
 
@@ -145,7 +164,7 @@ def read_predictions(path):
             header `label score text1 text2`, or `label score_0 … score_C-1 text1 text2`.
 
     Returns:
-        `Predictions`, in file order.
+        `Predictions`, in file order; labels are int64 if all are written as integers.
 
     Raises:
         UserError: with path and line, whatever is wrong: nothing is skipped or mended.
@@ -166,8 +185,9 @@ def read_predictions(path):
         if len(row) != len(names):
             raise UserError(f'{path}:{line}: {len(row)} fields, the header has {len(names)}')
     columns = list(zip(*rows, strict=True))
-    labels = _numbers(path, columns[0], 'a label', _INTEGER, np.int64)
-    table = [_numbers(path, column, 'a score', _NUMBER, np.float64) for column in columns[1:-2]]
+    whole = all(map(_INTEGER.fullmatch, columns[0]))
+    labels = _numbers(path, columns[0], 'label', int if whole else float)
+    table = [_numbers(path, column, 'score', float) for column in columns[1:-2]]
     texts = list(zip(*columns[-2:], strict=True))
     return Predictions(labels, table[0] if scores == 1 else np.stack(table, axis=1), texts)
 
@@ -183,8 +203,10 @@ def _check_writable(path, labels, scores, texts):
         problem = f'labels {labels.shape}, scores {scores.shape} and {len(texts)} pairs do not fit'
     elif scores.ndim != 1 and (scores.ndim != 2 or scores.shape[1] < 2):
         problem = f'scores must be (n,) or (n, C) with C > 1, but are {scores.shape}'
-    elif not np.issubdtype(labels.dtype, np.integer):
-        problem = f'labels must be integers, but are {labels.dtype}'
+    elif labels.dtype.kind not in 'iuf':
+        problem = f'labels must be numbers, but are {labels.dtype}'
+    elif not np.isfinite(labels).all():
+        problem = 'a label is NaN or infinite'
     elif not np.isfinite(scores).all():
         problem = 'a score is NaN or infinite; did the training diverge?'
     elif any(separator in part for text in texts for part in text for separator in '\t\n\r'):
@@ -215,13 +237,13 @@ def _read_lines(path):
         raise UserError(f'{path}:{line}: not UTF-8: {error.reason}') from error
 
 
-def _numbers(path, texts, what, pattern, dtype):
-    """A column of the file as (n,) numbers of `dtype`; int and float alone accept too much."""
+def _numbers(path, texts, what, number):
+    """A column of the file as (n,) int64 or float64; `number`, int or float, accepts too much."""
     for line, text in enumerate(texts, 2):
-        if not pattern.fullmatch(text):
-            raise UserError(f'{path}:{line}: {text[:40]!r} is not {what}')
-    values = np.fromiter(map(int if dtype is np.int64 else float, texts), dtype, len(texts))
+        if not _NUMBER.fullmatch(text):
+            raise UserError(f'{path}:{line}: {text[:40]!r} is not a {what}')
+    values = np.fromiter(map(number, texts), np.dtype(number), len(texts))
     if not np.isfinite(values).all():
         line = int(np.argmin(np.isfinite(values))) + 2
-        raise UserError(f'{path}:{line}: {texts[line - 2][:40]!r} is not a finite score')
+        raise UserError(f'{path}:{line}: {texts[line - 2][:40]!r} is not a finite {what}')
     return values

@@ -33,6 +33,7 @@ from cosent_tf.runs import (
     run_name,
 )
 
+UNITS = {'accuracy': ('accuracy', ' %'), 'spearman': ('Spearman', ' (×100)')}
 POLICIES = {'fp32': 'float32', 'bf16': 'mixed_bfloat16', 'fp16': 'mixed_float16'}
 
 # What a new start removes, in this order: a run without metrics.json does not look finished, and
@@ -99,11 +100,10 @@ def show_figures(folder: Path) -> None:
     """
     metrics = read_json(folder / METRICS_FILE)
     try:
-        is_graded = metrics['test_accuracy'] is None
-        measure, name = (
-            ('Spearman', 'test_spearman') if is_graded else ('accuracy', 'test_accuracy')
-        )
-        print(f'test {measure} {100 * metrics[name]:.2f} % with epoch {metrics["best_epoch"]}')
+        select = metrics['select']
+        measure, unit = UNITS[select]
+        figure = f'{100 * metrics[f"test_{select}"]:.2f}{unit}'
+        print(f'test {measure} {figure} with epoch {metrics["best_epoch"]}')
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f'{folder / METRICS_FILE}: not the figures of a run: {error}') from error
     print(f'written to {folder}; beside the published results: python eval_accuracy.py')

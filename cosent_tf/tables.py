@@ -6,9 +6,17 @@ import numpy as np
 
 from cosent_tf.evaluation import row_order
 from cosent_tf.metrics import f1, macro_f1
-from cosent_tf.published import MAJORITY, PUBLISHED, TASKS, published_accuracy
+from cosent_tf.published import (
+    MAJORITY,
+    PUBLISHED,
+    TASKS,
+    averaged_tasks,
+    published_figure,
+    table_tasks,
+)
 
 MEASURES = {'accuracy': 'accuracy', 'f1': 'F1', 'macro_f1': 'macro-F1', 'spearman': 'Spearman'}
+HEADINGS = {'accuracy': 'accuracy (%)', 'f1': 'F1 (%)', 'spearman': 'Spearman (×100)'}
 
 
 class Cell(NamedTuple):
@@ -51,13 +59,14 @@ def method_label(model, method):
 def build_table(results, metric):
     """Arranges results; rows are the methods that were run, all published ones if none was.
 
-    Columns are the four published tasks, Avg, then other tasks by name. A task measured by
-    something else than `metric` says so in its column's name. Avg is there where all four tasks
-    are run: the mean of their means, its sd over the seeds that all four have.
+    Columns are the published tasks, Avg, then other tasks by name. A task measured by something
+    else than `metric` says so in its column's name. Avg is there where all its tasks are run, those
+    of the published Avg: mean and sd over the seeds that all of them have, or else the mean of
+    their means. Averages over different tasks are not compared: no best of Avg in Spearman.
 
     Args:
         results: list of `evaluation.Result`.
-        metric: 'accuracy' or 'f1'; published figures are accuracies.
+        metric: 'accuracy', 'f1' (nothing was published) or 'spearman'.
     """
     values, examples = {}, {}  # {(row, column): {seed: value}}, {column: a result}
     for result in sorted(results, key=lambda result: row_order(result.name)):
@@ -65,15 +74,18 @@ def build_table(results, metric):
         values.setdefault((row, column), {})[result.name.seed] = result.value
         examples[column] = result
     rows = list(dict.fromkeys(row for row, _ in values)) or list(PUBLISHED)
-    columns = [*TASKS, 'Avg', *sorted(examples.keys() - set(TASKS))]
+    tasks = table_tasks(metric)
+    columns = [*tasks, 'Avg', *sorted(examples.keys() - set(tasks))]
     cells = {}
     for row in rows:
-        runs = [values.get((row, task), {}) for task in TASKS]
+        runs = [values.get((row, task), {}) for task in averaged_tasks(metric, row[1])]
         for column in columns:
             cell = _average(runs) if column == 'Avg' else _cell(values.get((row, column), {}))
-            published = published_accuracy(column, *row) if metric == 'accuracy' else None
+            published = published_figure(metric, column, *row)
             cells[row, column] = cell._replace(published=_fraction(published))
     for column in columns:
+        if (metric, column) == ('spearman', 'Avg'):
+            continue
         means = {row: cells[row, column].mean for row in rows}
         means = {row: mean for row, mean in means.items() if mean is not None}
         for row in means if len(means) > 1 else ():
@@ -105,9 +117,9 @@ def _average(tasks):
     if not all(tasks):
         return Cell()
     common = set.intersection(*map(set, tasks))
-    by_seed = {seed: float(np.mean([task[seed] for task in tasks])) for seed in common}
-    mean = float(np.mean([_cell(task).mean for task in tasks]))
-    return _cell(by_seed)._replace(mean=mean)
+    if not common:
+        return Cell(float(np.mean([_cell(task).mean for task in tasks])))
+    return _cell({seed: float(np.mean([task[seed] for task in tasks])) for seed in common})
 
 
 def _baseline(examples, columns, metric):

@@ -79,7 +79,7 @@ def fit(
 ) -> None:
     """Train, keep the best epoch on valid, and score test once with it.
 
-    The best epoch has the highest accuracy, or Spearman for graded labels.
+    The best epoch has the highest `args.select`, or Spearman for graded labels.
 
     Args:
         model: compiled, token ids → outputs.
@@ -99,13 +99,13 @@ def fit(
                 steps_per_epoch=len(batches),
                 epochs=args.epochs,
                 initial_epoch=state.epoch,
-                callbacks=[EndOfEpoch(score, splits['valid'], state, args.method, folder)],
+                callbacks=[EndOfEpoch(score, splits['valid'], state, args, folder)],
                 verbose=(1 if sys.stdout.isatty() else 2) if is_chief() else 0,
             )
         if is_chief():
             read_weights(folder / WEIGHTS_FILE, model_weights(model))
         share(model_weights(model).values())
-        _score_best(score, splits, state, args.method, folder)
+        _score_best(score, splits, state, args, folder)
     except WriteError as error:
         raise RunError(f'{error}; once it can be, go on: {_resume_command()}') from error
     except LOST as error:
@@ -153,12 +153,12 @@ def make_dataset(batches: Batches, first_epoch: int) -> tf.data.Dataset:
 class EndOfEpoch(keras.callbacks.Callback):
     """Scores valid, keeps the best epoch, and saves all that is needed to go on."""
 
-    def __init__(self, score: Score, valid: Split, state: State, method: str, folder: Path):
+    def __init__(self, score: Score, valid: Split, state: State, args: Namespace, folder: Path):
         super().__init__()
         self.score = score
         self.labels = valid.labels
         self.state = state
-        self.method = method
+        self.method, self.select = args.method, args.select
         self.folder = folder
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -177,7 +177,7 @@ class EndOfEpoch(keras.callbacks.Callback):
             self._refuse('a score of valid is not finite')
         rule = fit_rule(self.labels, scores, self.method)
         valid = rule.measures(self.labels, scores)
-        value = valid['spearman'] if valid['accuracy'] is None else valid['accuracy']
+        value = valid[rule.measure(self.select)]
         is_best = state.best_epoch == 0 or value > state.best_value
         if is_best:
             state.best_epoch, state.best_value = epoch + 1, value
@@ -226,7 +226,7 @@ def write_tables(folder: Path, state: State) -> None:
 
 
 def _score_best(
-    score: Score, splits: dict[str, Split], state: State, method: str, folder: Path
+    score: Score, splits: dict[str, Split], state: State, args: Namespace, folder: Path
 ) -> None:
     """Score valid and test with the best epoch's weights; write predictions and metrics."""
     start = time.perf_counter()
@@ -238,7 +238,7 @@ def _score_best(
     write_predictions(folder / VALID_FILE, valid.labels, valid_scores, valid.pairs)
     write_predictions(folder / TEST_FILE, test.labels, test_scores, test.pairs)
     write_tables(folder, state)
-    rule = fit_rule(valid.labels, valid_scores, method)
+    rule = fit_rule(valid.labels, valid_scores, args.method)
     measures = {
         f'{name}_{measure}': value
         for name, split, scores in (('valid', valid, valid_scores), ('test', test, test_scores))
@@ -246,6 +246,7 @@ def _score_best(
     }
     metrics = {
         'best_epoch': state.best_epoch,
+        'select': rule.measure(args.select),
         'search': 'powell',
         **rule._asdict(),
         **measures,

@@ -60,7 +60,7 @@ def test_only_real_line_ends_separate_lines(tmp_path):
     ('content', 'message'),
     [
         (b'', 'no line of the form'),
-        ('我\t你\t1\n他\t她\t1.0\n'.encode(), r':2: the label must be an integer'),
+        ('我\t你\t1\n他\t她\tinf\n'.encode(), r':2: the label must be a number'),
         ('我\t你\t1\n'.encode() + b'\xff\xfe\t\t0\n', r':2: not UTF-8'),
         ('我\t你\t1\n他\t她\t1\n'.encode(), 'every label is 1'),
         ('我\t你\t1\n他\t她\t0\n他她\t0\n'.encode(), '1 of 3 lines'),
@@ -88,6 +88,19 @@ def test_a_label_beyond_the_training_classes_is_named(data_dir, tmp_path):
     write_lines(path, ['我\t你\t0', '我\t你\t2'])
     with pytest.raises(UserError, match=r'a\.data:2: label 2'):
         class_count({**splits, 'test': read_split(path)})
+
+
+def test_whole_labels_are_integers_and_grades_are_no_classes(tmp_path):
+    """Guards classifiers: the class of a grade would be its whole part, without a word."""
+    whole, graded = tmp_path / 'whole.data', tmp_path / 'graded.data'
+    write_lines(whole, ['我\t你\t1.0', '我\t你\t0'])
+    write_lines(graded, ['我\t你\t1', '我\t你\t0.8', '我\t你\t0'])
+    split = read_split(whole)
+    assert split.labels.dtype == np.int64 and split.labels.tolist() == [1, 0]
+    assert read_split(graded).labels.tolist() == [1, 0.8, 0]
+    for splits in ({'train': read_split(graded)}, {'train': split, 'test': read_split(graded)}):
+        with pytest.raises(UserError, match=r'graded\.data:2: label 0\.8, but'):
+            class_count(splits)
 
 
 def test_sentences_are_lower_cased_and_truncated_before_the_last_token(tokenizer):
@@ -130,6 +143,14 @@ def test_joint_batches_have_a_row_a_pair_padded_to_their_own_longest():
     token_ids, labels = Batches(encoded, np.array([5, 6, 7]), 2, seed=0).batch(np.array([0, 1]))
     assert token_ids.tolist() == [[1, 0], [2, 2]]
     assert labels.tolist() == [[5], [6]]
+
+
+def test_grades_become_their_ranks():
+    """Guards grades in training: as whole numbers, or in bfloat16, 3.8 and 3.81 would be one."""
+    encoded = Encoded(TokenRows([[1], [2], [3], [4]]), np.arange(4))
+    batches = Batches(encoded, np.array([3.81, 0.8, 3.8, 0.8]), 4, seed=0)
+    labels = batches.batch(np.arange(4))[1]
+    assert labels.dtype == np.int32 and labels.tolist() == [[2], [0], [1], [0]]
 
 
 def test_order_is_one_numpy_permutation_an_epoch_with_the_last_partial_batch():

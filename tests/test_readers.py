@@ -12,7 +12,7 @@ from cosent_tf.errors import UserError
 from cosent_tf.readers import SUFFIXES, iter_lines
 from tests.conftest import write_lines
 
-PAIRS = [('我 "在"', '他, 去', 1), ('是', '', 0), ('，\u2028', "'也'\x85", 3)]
+PAIRS = [('我 "在"', '他, 去', 1), ('是', '', 0), ('，\u2028', "'也'\x85", 3.25), ('好', '?', 0.8)]
 
 
 def as_data(pairs):
@@ -43,11 +43,15 @@ FORMATS = {'.data': as_data, '.tsv': as_tsv, '.csv': as_csv, '.jsonl': as_jsonl}
 
 @pytest.mark.parametrize('suffix', SUFFIXES)
 def test_every_format_gives_the_same_pairs(suffix, tmp_path):
-    """Guards pairs, order and labels, whatever wrote the file: names of columns, quotes, gzip."""
+    """Guards pairs, order and labels, whatever wrote the file: names of columns, quotes, gzip.
+
+    Grades (STS-B in English) come digit by digit, and what is whole stays a class.
+    """
     path = tmp_path / f'a{suffix}'
     content = FORMATS[suffix.removesuffix('.gz')](PAIRS).encode()
     path.write_bytes(gzip.compress(content) if suffix.endswith('.gz') else content)
     assert read_pairs(path) == (PAIRS, 0)
+    assert [type(label) for _, _, label in read_pairs(path)[0]] == [int, int, float, float]
 
 
 def test_splits_are_found_by_name(tmp_path):
@@ -84,7 +88,8 @@ def test_rows_without_the_columns_are_counted(tmp_path):
 
 
 WRONG = {
-    'graded score': ('.csv', 'text1,text2,score\n我,你,3\n我,你,3.8\n', r":3: .* not '3.8'"),
+    'NaN': ('.csv', 'text1,text2,score\n我,你,3\n我,你,nan\n', r":3: .* not 'nan'"),
+    'infinite': ('.jsonl', '{"text1":"","text2":"","label":-Infinity}', r":1: .* not '-inf'"),
     'label of another kind': ('.jsonl', '{"text1":"","text2":"","label":true}', ':1: the label'),
     'no header': ('.tsv', '我\t你\t1\n', ':1: the columns must be sentence1'),
     'other columns': ('.jsonl', '{"a": "我"}\n', ":1: .*not 'a'"),

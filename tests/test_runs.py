@@ -74,6 +74,19 @@ def test_scores_and_texts_come_back_exactly(tmp_path):
         assert read.texts == pairs[:n]
 
 
+def test_labels_come_back_exactly(tmp_path):
+    """Guards graded labels, which decide Spearman; classes stay as readable as they were."""
+    labels = [1, 0.8, 3.25, 0.1 + 0.2, -1e-7]
+    pairs = [('a', 'b')] * len(labels)
+    write_predictions(tmp_path / 'x.tsv', labels, np.zeros(5), pairs)
+    read = read_predictions(tmp_path / 'x.tsv')
+    assert read.labels.dtype == np.float64 and read.labels.tolist() == labels
+    written = [line.split('\t')[0] for line in (tmp_path / 'x.tsv').read_text().splitlines()[1:]]
+    assert written == ['1', '0.8', '3.25', '0.30000000000000004', '-1e-07']
+    write_predictions(tmp_path / 'x.tsv', [5, 0, 3, 4, 1], np.zeros(5), pairs)
+    assert read_predictions(tmp_path / 'x.tsv').labels.dtype == np.int64
+
+
 def test_float32_scores_are_written_as_they_are(tmp_path):
     score = np.float32(0.1)
     write_predictions(tmp_path / 'x.tsv', [1], [score], [('a', 'b')])
@@ -88,7 +101,8 @@ def test_float32_scores_are_written_as_they_are(tmp_path):
         ([1], [np.nan], [('a', 'b')], 'NaN'),
         ([1, 0], [0.5], [('a', 'b')], 'do not fit'),
         ([1], [[0.5]], [('a', 'b')], 'C > 1'),
-        ([0.5], [0.5], [('a', 'b')], 'integers'),
+        (['1'], [0.5], [('a', 'b')], 'numbers'),
+        ([np.nan], [0.5], [('a', 'b')], 'label is NaN'),
         ([], [], [], 'do not fit'),
         ([1], [0.5], [('a', '\ud800')], 'surrogates'),
     ],
@@ -111,7 +125,8 @@ def test_what_could_not_be_read_back_is_not_written(tmp_path, labels, scores, pa
         (GOOD.replace('\n', '\r\n').encode(), ':1: a carriage return'),
         (GOOD.replace('您好', '您\t好').encode(), ':2: 5 fields, the header has 4'),
         ((GOOD + '\n').encode(), ':4: 1 fields'),
-        (GOOD.replace('\n0', '\n0.0').encode(), ":3: '0.0' is not a label"),
+        (GOOD.replace('\n0', '\nnan').encode(), ":3: 'nan' is not a label"),
+        (GOOD.replace('\n0', '\n1e999').encode(), ":3: '1e999' is not a finite label"),
         (GOOD.replace('\n0', '\n1_0').encode(), ":3: '1_0' is not a label"),
         (GOOD.replace('-1e-3', 'high').encode(), ":3: 'high' is not a score"),
         (GOOD.replace('0.5', 'nan').encode(), ":2: 'nan' is not a score"),

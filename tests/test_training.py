@@ -119,7 +119,7 @@ def test_a_script_writes_a_complete_run(method, trained, data_dir):
     valid = read_predictions(folder / 'predictions.valid.tsv')
     assert published_threshold(method, valid.labels, valid.scores) == metrics['threshold']
     history = read_csv(folder / 'history.csv')
-    assert [row['epoch'] for row in history] == ['1', '2']
+    assert [row['epoch'] for row in history] == ['1', '2'] and metrics['select'] == 'accuracy'
     best = max(history, key=lambda row: float(row['valid_accuracy']))
     assert int(best['epoch']) == metrics['best_epoch']
     steps = read_csv(folder / 'losses.csv')
@@ -144,6 +144,9 @@ def test_three_classes_and_graded_labels(flags, tmp_path, monkeypatch, capsys):
         write_lines(path, toy_lines(30, seed=number, classes=3))
     flags |= {'task': 'GRADED', 'data_dir': str(tmp_path)}
     for script, method in (('train_interact.py', 'interact'), ('train_cosent.py', 'cosent')):
+        if method == 'interact':
+            code, message = run(command(script, flags, '--select', 'spearman'), monkeypatch, capsys)
+            assert (code, message.count('\n')) == (2, 1) and 'select spearman: 3' in message
         assert run(command(script, flags), monkeypatch, capsys) == (0, '')
         folder = tmp_path / f'GRADED.bert.{method}.seed42'
         metrics = json.loads((folder / 'metrics.json').read_text('utf-8'))
@@ -154,6 +157,49 @@ def test_three_classes_and_graded_labels(flags, tmp_path, monkeypatch, capsys):
         else:
             assert scores.shape == (30,) and metrics['threshold'] is None
             assert -1 <= metrics['test_spearman'] <= 1
+
+
+def test_select_spearman_keeps_the_epoch_with_the_best_spearman(
+    short, tmp_path, monkeypatch, capsys
+):
+    """Guards the protocol of archives/8847, on epochs of which each is the best by one measure."""
+    accurate, ranked = np.zeros(24), np.zeros(24)  # of the labels 0 1 0 1 …
+    accurate[::2], accurate[1::2] = 0.1, [*[0.0] * 3, *[0.9] * 9]  # 21 right, 3 of 1 at the bottom
+    ranked[::2] = [*[0.1] * 8, 0.75, 0.77, 0.79, 0.81]  # 8 of 0, then 1 0 1 0 1 0 1 0, then 8 of 1
+    ranked[1::2] = [0.74, 0.76, 0.78, 0.80, *[0.9] * 8]
+    scores = iter([accurate, ranked, ranked, ranked])
+    monkeypatch.setattr('cosent_tf.metrics.cosine_similarity', lambda u, v: next(scores))
+    flags = short | {'epochs': '2', 'select': 'spearman'}
+    assert run(command('train_cosent.py', flags), monkeypatch, capsys) == (0, '')
+    folder = tmp_path / 'TOY.bert.cosent.seed42'
+    metrics = json.loads((folder / 'metrics.json').read_text('utf-8'))
+    config = json.loads((folder / 'config.json').read_text('utf-8'))
+    assert config['arguments']['select'] == metrics['select'] == 'spearman'
+    epochs = read_csv(folder / 'history.csv')
+    assert [row['valid_accuracy'] for row in epochs] == ['0.875', str(20 / 24)]
+    assert [row['is_best'] for row in epochs] == ['1', '1'] and metrics['best_epoch'] == 2
+
+
+@pytest.mark.parametrize('script', ['train_cosent.py', 'train_interact.py'])
+def test_fractional_grades(script, short, tmp_path, monkeypatch, capsys):
+    """Guards STS-B in its English form: trained by the CoSENT loss, refused by a classifier."""
+    for number, split in enumerate(('train', 'valid', 'test')):
+        lines = toy_lines(16, seed=number, classes=3)
+        write_lines(tmp_path / 'STS' / f'STS.{split}.data', [f'{line}.25' for line in lines])
+    flags = short | {'task': 'STS', 'data_dir': str(tmp_path), 'epochs': '1'}
+    if script == 'train_interact.py':
+        code, message = run(command(script, flags), monkeypatch, capsys)
+        assert code == 2 and message.count('\n') == 1
+        assert f'{tmp_path}/STS/STS.train.data:1: label 0.25, but' in message
+        flags |= {'loss': 'cosent'}
+    assert run(command(script, flags), monkeypatch, capsys) == (0, '')
+    [folder] = (path.parent for path in tmp_path.glob('STS.*/metrics.json'))
+    labels = read_predictions(folder / 'predictions.test.tsv').labels
+    assert labels.tolist() == [0.25 + number % 3 for number in range(16)]
+    metrics = json.loads((folder / 'metrics.json').read_text('utf-8'))
+    assert metrics['select'] == 'spearman' and metrics['threshold'] is None
+    losses = [float(row['loss']) for row in read_csv(folder / 'losses.csv')]
+    assert len(losses) == 1 and losses[0] > 1  # log(1 + 0) if the grades were all one
 
 
 @pytest.mark.parametrize('more', [['--precision', 'fp16'], ['--precision', 'bf16', '--jit']])
