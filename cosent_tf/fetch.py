@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from cosent_tf.errors import UserError, WriteError
 
-CHUNK = 2**16  # bytes
+CHUNK = 2**13  # bytes; of a transfer that breaks off, less than this is lost
 TIMEOUT = (10, 60)  # seconds to connect, and from one piece to the next
 # Of the connection alone; what breaks off later goes on in `fetch`.
 RETRY = Retry(
@@ -99,7 +99,10 @@ def _size(path: Path) -> int:
 def _reason(error: requests.RequestException, have: int) -> str:
     if isinstance(error, requests.HTTPError):
         return f'HTTP {error.response.status_code} {error.response.reason}'
-    text = str(error).rpartition(': ')[2].rstrip('\'")')  # of nested messages the innermost
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        text = 'the connection broke off'
+    else:
+        text = str(error).rpartition(': ')[2].rstrip('\'")')  # of nested messages the innermost
     return f'{text}; the {have:,} bytes so far are kept' if have else text
 
 
