@@ -11,24 +11,16 @@ from pathlib import Path
 
 from cosent_tf.data import SPLITS, TASKS, split_path
 from cosent_tf.errors import UserError
+from cosent_tf.published import PAIRS
 from cosent_tf.runs import run_name
 from cosent_tf.sources import bert_folder
 
-# model: (environment variable, default folder, where it is published)
+# model: (environment variable, default folder), which download.py fills
 MODELS = {
-    'bert': (
-        'COSENT_BERT_DIR',
-        'pretrained/chinese_L-12_H-768_A-12',
-        'https://github.com/google-research/bert',
-    ),
-    'roberta': (
-        'COSENT_ROBERTA_DIR',
-        'pretrained/chinese_roberta_wwm_ext_L-12_H-768_A-12',
-        'https://github.com/ymcui/Chinese-BERT-wwm',
-    ),
+    'bert': ('COSENT_BERT_DIR', 'pretrained/chinese_L-12_H-768_A-12'),
+    'roberta': ('COSENT_ROBERTA_DIR', 'pretrained/chinese_roberta_wwm_ext_L-12_H-768_A-12'),
 }
 DATA_DIR = 'data/senteval_cn'
-DATA_SOURCE = 'https://github.com/bojone/CoSENT'
 DEMO_DATA_DIR, DEMO_BERT_DIR = 'data/demo', 'pretrained/demo'
 
 
@@ -156,10 +148,10 @@ def _data_dir(args: argparse.Namespace) -> str:
         path = split_path(folder, args.task, split)
         if not path.is_file():
             known = '' if args.task in TASKS else f' (known tasks: {", ".join(TASKS)})'
+            fetched = _download_command('data', args.data_dir) if args.task in PAIRS else ''
             raise UserError(
-                f'{path.absolute()} not found: task {args.task!r}{known} needs its '
-                f'train, valid and test files there (.data, .tsv, .csv or .jsonl, also .gz), as in '
-                f'the senteval_cn folder linked from {DATA_SOURCE}; '
+                f'{path.absolute()} not found: task {args.task!r}{known} needs its train, valid '
+                f'and test files there (.data, .tsv, .csv or .jsonl, also .gz); {fetched}'
                 f'without any download: {_demo_command()}'
             )
     return folder
@@ -171,18 +163,22 @@ def _bert_dir(args: argparse.Namespace) -> str:
 
         make_demo_bert(DEMO_BERT_DIR)
         return str(Path(DEMO_BERT_DIR).absolute())
-    variable, default, source = MODELS.get(
-        args.model, ('', f'pretrained/{args.model}', 'https://github.com/google-research/bert')
-    )
+    variable, default = MODELS.get(args.model, ('', f'pretrained/{args.model}'))
     folder = args.bert_dir or os.environ.get(variable, default)
     folder = bert_folder(folder).absolute()  # so that the run can be used from anywhere
     if not folder.is_dir():
+        fetched = _download_command(args.model, args.bert_dir) if args.model in MODELS else ''
         raise UserError(
             f'{folder} not found: model {args.model!r} needs bert_config.json, vocab.txt and '
-            f'bert_model.ckpt.* there, published at {source}, or config.json, vocab.txt and '
-            f'model.safetensors; without any download: {_demo_command()}'
+            f'bert_model.ckpt.* there, or config.json, vocab.txt and model.safetensors; {fetched}'
+            f'without any download: {_demo_command()}'
         )
     return str(folder)
+
+
+def _download_command(name: str, folder: str | None) -> str:
+    place = f' --{name}_dir {folder}' if folder else ''
+    return f'python download.py --only {name}{place} fetches them; '
 
 
 def _demo_command() -> str:

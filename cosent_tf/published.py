@@ -51,6 +51,15 @@ INTERACT_REPEATED = {
 # Share of the larger class in the test splits of senteval_cn, in percent, and their mean.
 MAJORITY = _row(81.95, 50.00, 50.00, 55.30, 59.31)
 
+# Pairs of senteval_cn: train, valid, test.
+PAIRS = {
+    'ATEC': (62477, 20000, 20000),
+    'BQ': (100000, 10000, 10000),
+    'LCQMC': (238766, 8802, 12500),
+    'PAWSX': (49401, 2000, 2000),
+    'STS-B': (5231, 1458, 1361),
+}
+
 
 def published_figure(metric, task, model, method):
     """The published test accuracy or Spearman times 100, or None; `task` may be 'Avg'."""

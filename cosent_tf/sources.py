@@ -73,24 +73,37 @@ def bert_folder(name: str | Path) -> Path:
     """Return a folder: of `hf:NAME` the downloaded one, anything else as it is.
 
     Raises:
-        UserError: huggingface_hub is not installed, or the files cannot be had.
+        UserError: the files cannot be had.
     """
     if not str(name).startswith(HUB):
         return Path(name)
     repository = str(name).removeprefix(HUB)
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError:
-        raise UserError(f'{name} needs huggingface_hub: pip install huggingface_hub') from None
+    from huggingface_hub import snapshot_download  # not at the top: half a second
+    from huggingface_hub.errors import HTTPError
+
     try:
         for weights in HUB_WEIGHTS:
             folder = Path(snapshot_download(repository, allow_patterns=[*HUB_FILES, weights]))
             if any((folder / file).is_file() for file in HUB_WEIGHTS):
                 return folder
-    except (OSError, ValueError) as error:  # no network, no such repository, no such name
-        reason = str(error).partition('\n')[0]
-        raise UserError(_by_hand(name, repository, reason)) from error
+    except (OSError, ValueError, HTTPError) as error:  # no network, no such repository or name
+        raise UserError(_by_hand(name, repository, first_line(error))) from error
     raise UserError(_by_hand(name, repository, f'it has none of {", ".join(HUB_WEIGHTS)}'))
+
+
+def is_encoder(folder: Path) -> bool:
+    """Whether a folder has a configuration, a vocabulary and weights, in any of the formats."""
+    kinds = (
+        ('bert_config.json', 'config.json'),
+        ('vocab.txt', 'tokenizer.json'),
+        ('bert_model.ckpt.index', *HUB_WEIGHTS),
+    )
+    return all(any((folder / file).is_file() for file in files) for files in kinds)
+
+
+def first_line(error: Exception) -> str:
+    """Return what fits into a message of one line."""
+    return str(error).partition('\n')[0]
 
 
 def _by_hand(name: str | Path, repository: str, reason: str) -> str:

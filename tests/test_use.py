@@ -177,10 +177,3 @@ def test_an_export_replaces_nothing(folder, tmp_path, monkeypatch):
     """Guards whatever is in the folder already."""
     with pytest.raises(UserError, match='is there already'):
         call(export, monkeypatch, run=folder, to='hf', output=tmp_path)
-
-
-def test_hub_names_need_huggingface_hub(monkeypatch):
-    """Guards the first use of hf:NAME: the missing package is named, with its command."""
-    monkeypatch.setitem(sys.modules, 'huggingface_hub', None)
-    with pytest.raises(UserError, match=r'hf:bert-base-chinese .*pip install huggingface_hub'):
-        load_encoder('hf:bert-base-chinese')

@@ -1,0 +1,133 @@
+"""A file from the network: whole or not at all, resumed where it broke off, with its SHA-256.
+
+TensorFlow-free.
+"""
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import requests
+from requests.adapters import HTTPAdapter, Retry
+from tqdm import tqdm
+
+from cosent_tf.errors import UserError, WriteError
+
+CHUNK = 2**13  # bytes; of a transfer that breaks off, less than this is lost
+TIMEOUT = (10, 60)  # seconds to connect, and from one piece to the next
+# Of the connection alone; what breaks off later goes on in `fetch`.
+RETRY = Retry(
+    3,
+    backoff_factor=1,
+    status_forcelist=(502, 503, 504),
+    raise_on_status=False,
+    respect_retry_after_header=False,  # it may be hours
+)
+
+
+class Remote(NamedTuple):
+    """A file of a host, and what the host says of it."""
+
+    url: str
+    size: int | None = None
+    sha256: str | None = None
+
+
+def fetch(remote: Remote, path: Path) -> str:
+    """Fetch a file, or what is missing of it, unless it is there.
+
+    huggingface_hub and pooch discard what they have when a process ends, hence requests and Range.
+
+    Returns:
+        Its SHA-256.
+
+    Raises:
+        UserError: the host cannot be reached, refuses, breaks off, or sends another file than it
+            said.
+        WriteError: no space.
+    """
+    part = path.with_name(f'{path.name}.part')
+    with requests.Session() as session:
+        for scheme in ('http://', 'https://'):
+            session.mount(scheme, HTTPAdapter(max_retries=RETRY))
+        whole = path.exists()
+        while not whole:
+            before = _size(part)
+            try:
+                whole = _go_on(session, remote.url, part)
+            except requests.RequestException as error:
+                if _size(part) <= before:  # otherwise it is worth another request
+                    raise UserError(f'{remote.url}: {_reason(error, _size(part))}') from error
+    if part.exists():
+        part.replace(path)
+    return _checked(path, remote)
+
+
+def _go_on(session: requests.Session, url: str, part: Path) -> bool:
+    """Append what is missing; return False if the host has another file now, to start anew."""
+    tag, start = part.with_suffix('.tag'), _size(part)
+    version = tag.read_text() if tag.exists() else ''
+    headers = {'Accept-Encoding': 'identity'}  # so that lengths are those of the file
+    if start and version:
+        headers |= {'Range': f'bytes={start}-', 'If-Range': version}
+    with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        if start and response.status_code == requests.codes.range_not_satisfiable:
+            part.unlink()
+            return False
+        response.raise_for_status()
+        if response.status_code != requests.codes.partial_content:
+            start = 0
+        rest = int(response.headers.get('Content-Length', 0))
+        check_space(part.parent, rest)
+        total = start + rest or None
+        bar = tqdm(total=total, initial=start, unit='B', unit_scale=True, disable=None)
+        with part.open('ab' if start else 'wb') as file, bar:
+            if not start:
+                tag.write_text(response.headers.get('ETag', ''))
+            for piece in response.iter_content(CHUNK):
+                file.write(piece)
+                bar.update(len(piece))
+    tag.unlink()
+    return True
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _reason(error: requests.RequestException, have: int) -> str:
+    if isinstance(error, requests.HTTPError):
+        return f'HTTP {error.response.status_code} {error.response.reason}'
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        text = 'the connection broke off'
+    else:
+        text = str(error).rpartition(': ')[2].rstrip('\'")')  # of nested messages the innermost
+    return f'{text}; the {have:,} bytes so far are kept' if have else text
+
+
+def _checked(path: Path, remote: Remote) -> str:
+    """Return the SHA-256 of a file that is what the host said; remove any other."""
+    digest, size = sha256(path), path.stat().st_size
+    problem = None
+    if remote.size not in (None, size):
+        problem = f'{size:,} bytes, the host says {remote.size:,}'
+    elif remote.sha256 not in (None, digest):
+        problem = f'SHA-256 {digest}, the host says {remote.sha256}'
+    if problem:
+        path.unlink()
+        raise UserError(f'{remote.url}: came with {problem}; discarded')
+    return digest
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Raise WriteError if a folder's disk has not that many bytes."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise WriteError(f'{folder}: {needed / 1e6:,.1f} MB needed, {free / 1e6:,.1f} MB free')
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with path.open('rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()

@@ -1,0 +1,138 @@
+"""The data and the two encoders of the published experiment, from where they are published.
+
+    python download.py
+    python download.py --only data
+    HF_ENDPOINT=https://my.hub python download.py --mirror https://my.mirror
+
+data: ATEC, BQ (licensed for research only), LCQMC, PAWSX and STS-B. bert: Google's Chinese BERT
+base. roberta: Chinese RoBERTa-wwm-ext base. They go where the training scripts look for them.
+
+What is there is not fetched again, and what breaks off goes on with the same command. SHA256SUMS in
+each folder keeps the checksums of what was fetched, which are compared the next time.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cosent_tf.cli import DATA_DIR, MODELS, exit_on_error, make_parser
+from cosent_tf.data import SPLITS, split_path
+from cosent_tf.errors import RunError, UserError, WriteError
+from cosent_tf.provide import compare_sums, provide
+from cosent_tf.published import PAIRS
+from cosent_tf.readers import read_pairs
+from cosent_tf.sources import HUB, is_encoder
+
+ADDRESSES = {
+    'data': 'https://github.com/shibing624/text2vec/releases/download/1.1.2/senteval_cn.zip',
+    'bert': 'https://storage.googleapis.com/bert_models/2018_11_03/chinese_L-12_H-768_A-12.zip',
+    'roberta': 'hf:hfl/chinese-roberta-wwm-ext',
+}
+SPLIT_FILES = {f'{task}/{task}.{split}.data': (task, split) for task in PAIRS for split in SPLITS}
+FILES = {  # the index last: without it a checkpoint is not there
+    'data': list(SPLIT_FILES),
+    'bert': [
+        'bert_config.json',
+        'vocab.txt',
+        'bert_model.ckpt.data-00000-of-00001',
+        'bert_model.ckpt.index',
+    ],
+    'roberta': ['config.json', 'vocab.txt', 'tf_model.h5'],
+}
+
+
+def main():
+    args = parse_args()
+    problems = []
+    for name in args.only:
+        place = getattr(args, f'{name}_dir')
+        if place.startswith(HUB):
+            print(f'{name}: {place} is fetched when it is first used')
+            continue
+        address, folder = address_of(name, args.mirror), Path(place).absolute()
+        try:
+            fill(name, address, folder, args.offline)
+        except RunError:
+            raise
+        except UserError as error:
+            problems.append(f'{name}: {error}; {what(name, address)} in {folder}')
+        except OSError as error:
+            raise WriteError(f'{error.filename or folder}: {error.strerror or error}') from error
+    if problems:
+        raise UserError('\n'.join(problems))
+
+
+def fill(name: str, address: str, folder: Path, offline: bool) -> None:
+    """Fetch what is missing in a folder, and check it."""
+    compare_sums(folder)
+    missing = missing_files(name, folder)
+    if not missing:
+        print(f'{name}: found in {folder}')
+        return
+    if offline:
+        raise UserError(f'{len(missing)} files missing')
+    print(f'{name}: {address} to {folder}', flush=True)
+    if name == 'data':
+        print('BQ is licensed for research only.')
+    found = provide(address, missing, folder)
+    if name == 'data':
+        compare_counts(folder, found)
+    if absent := [file for file in missing if file not in found]:
+        raise UserError(f'{address} has no {", ".join(absent)}')
+
+
+def missing_files(name: str, folder: Path) -> list[str]:
+    """Return what is to be fetched; other formats of a split or an encoder are as good."""
+    if name == 'data':
+        return [file for file, key in SPLIT_FILES.items() if not split_path(folder, *key).is_file()]
+    if is_encoder(folder):
+        return []
+    return [file for file in FILES[name] if not (folder / file).is_file()]
+
+
+def compare_counts(folder: Path, files: list[str]) -> None:
+    """Tell where the number of pairs is not the published one."""
+    differences = 0
+    for file in files:
+        task, split = SPLIT_FILES[file]
+        pairs, skipped = read_pairs(folder / file)
+        published = PAIRS[task][SPLITS.index(split)]
+        if len(pairs) != published:
+            differences += 1
+            note = f' and {skipped} lines without three fields' if skipped else ''
+            print(f'{file}: {len(pairs):,} pairs{note}, published: {published:,}')
+    print(f'{len(files) - differences} of {len(files)} splits have the published number of pairs')
+
+
+def address_of(name: str, mirror: str | None) -> str:
+    """Return where a thing is fetched from; a mirror has an archive under the path it has there."""
+    address = ADDRESSES[name]
+    if mirror and not address.startswith(HUB):
+        return mirror.rstrip('/') + urlsplit(address).path
+    return address
+
+
+def what(name: str, address: str) -> str:
+    if address.startswith(HUB):
+        repository = address.removeprefix(HUB)
+        return f'{", ".join(FILES[name])} of https://huggingface.co/{repository} belong'
+    return f'what {address} holds belongs'
+
+
+def parse_args():
+    parser = make_parser(__doc__)
+    add, environment = parser.add_argument, os.environ.get
+    add('--only', nargs='+', choices=ADDRESSES, default=list(ADDRESSES), help='default: all')
+    for name, (variable, folder) in {'data': ('COSENT_DATA_DIR', DATA_DIR), **MODELS}.items():
+        add(f'--{name}_dir', default=environment(variable, folder), help=f'default: {folder}')
+    add(
+        '--mirror',
+        default=environment('COSENT_MIRROR'),
+        help="replaces scheme and host of the archives' addresses (HF_ENDPOINT: those of the Hub)",
+    )
+    add('--offline', action='store_true', help='only say what is missing')
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    exit_on_error(main)
