@@ -173,7 +173,7 @@ def test_the_state_has_the_loss_scale_of_fp16(tmp_path):
 
     saved, resumed = model(), model()
     for weight in state_variables(saved).values():
-        weight.assign(tf.cast(8, weight.dtype))
+        weight.assign(tf.fill(weight.shape, tf.cast(8, weight.dtype)))
     write_state(tmp_path / 'state.h5', State(epoch=1), saved)
     read_state(tmp_path / 'state.h5', resumed)
     assert float(resumed.optimizer.loss_scale) == 8
