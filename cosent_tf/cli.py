@@ -12,6 +12,7 @@ from pathlib import Path
 from cosent_tf.data import SPLITS, TASKS, split_path
 from cosent_tf.errors import UserError
 from cosent_tf.runs import run_name
+from cosent_tf.settings import POOLINGS
 from cosent_tf.sources import bert_folder
 
 # model: (environment variable, default folder, where it is published)
@@ -58,6 +59,7 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     add('--maxlen', type=positive(int), help='tokens an input (default: as published)')
     add('--dropout_rate', type=share, default=0.1, help='hidden and attention (default: 0.1)')
     add('--seed', type=seed, default=42, help='of initialisation, order and dropout (default: 42)')
+    add('--pooling', choices=POOLINGS, default='cls', help='[CLS] (default, as published) or mean')
     add('--precision', choices=('fp32', 'bf16', 'fp16'), default='fp32', help='default: fp32')
     add(
         '--strategy',

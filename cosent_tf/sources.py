@@ -3,19 +3,26 @@
 TensorFlow-free, so that a wrong name is told at once.
 """
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
 from cosent_tf.errors import UserError
 from cosent_tf.runs import CONFIG_FILE, WEIGHTS_FILE
-
-MAXLEN = 64  # tokens a text, of an encoder that does not say
+from cosent_tf.settings import read_json, read_maxlen, read_pooling
 
 HUB = 'hf:'
 # Each is enough, so that only the first one there is downloaded.
 HUB_WEIGHTS = ('model.safetensors', 'tf_model.h5', 'pytorch_model.bin')
-HUB_FILES = ('config.json', 'vocab.txt', 'tokenizer.json', 'sentence_bert_config.json')
+HUB_FILES = (
+    'config.json',
+    'vocab.txt',
+    'tokenizer.json',
+    'tokenizer_config.json',
+    'modules.json',
+    '*/config.json',  # of a module
+    'sentence_bert_config.json',
+    'config_sentence_transformers.json',
+)
 
 
 class Source(NamedTuple):
@@ -23,6 +30,7 @@ class Source(NamedTuple):
 
     bert_dir: Path  # configuration and vocabulary, and the weights if there is no run
     maxlen: int
+    pooling: str  # 'cls' or 'mean'
     run: Path | None = None  # its best weights replace the pretrained ones
     method: str | None = None  # of the run
 
@@ -39,17 +47,17 @@ def find_source(name: str | Path) -> Source:
         name: a run folder, a folder with a BERT, or `hf:NAME`.
 
     Raises:
-        UserError: nothing of these, an unfinished run, or a run whose BERT folder is gone.
+        UserError: nothing of these, an unfinished run, a run whose BERT folder is gone, or a
+            folder of sentence-transformers that asks for more than `settings` knows.
     """
     folder = bert_folder(name)
     if not folder.is_dir():
         raise UserError(
             f'{folder.absolute()} not found: it must be a run, a BERT folder or hf:NAME'
         )
-    config = _read_json(folder / CONFIG_FILE)
+    config = read_json(folder / CONFIG_FILE)
     if 'arguments' not in config:
-        maxlen = _read_json(folder / 'sentence_bert_config.json').get('max_seq_length')
-        return Source(folder, maxlen or MAXLEN)
+        return Source(folder, read_maxlen(folder), read_pooling(folder))
     arguments = config['arguments']
     bert_dir = Path(arguments['bert_dir'])
     if not (folder / WEIGHTS_FILE).is_file():
@@ -60,7 +68,8 @@ def find_source(name: str | Path) -> Source:
             f'configuration and vocabulary back, or write their new place as "bert_dir" into '
             f'{folder / CONFIG_FILE}'
         )
-    return Source(bert_dir, arguments['maxlen'], folder, arguments['method'])
+    pooling = arguments.get('pooling', 'cls')  # of runs before there was a choice
+    return Source(bert_dir, arguments['maxlen'], pooling, folder, arguments['method'])
 
 
 def bert_folder(name: str | Path) -> Path:
@@ -89,18 +98,8 @@ def bert_folder(name: str | Path) -> Path:
 
 def _by_hand(name: str | Path, repository: str, reason: str) -> str:
     return (
-        f'{name} cannot be downloaded ({reason}); by hand: put config.json, vocab.txt and '
-        f'model.safetensors of https://huggingface.co/{repository} into one folder, and give that '
-        'folder instead'
+        f'{name} cannot be downloaded ({reason}); by hand: put config.json, vocab.txt, '
+        'model.safetensors and, where there are, tokenizer_config.json, modules.json, '
+        'sentence_bert_config.json and 1_Pooling/config.json of '
+        f'https://huggingface.co/{repository} into one folder, and give that folder instead'
     )
-
-
-def _read_json(path: Path) -> dict:
-    """Return what a file holds, nothing if there is no such file."""
-    if not path.is_file():
-        return {}
-    try:
-        config = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise UserError(f'{path}: cannot be read: {error}') from error
-    return config if isinstance(config, dict) else {}

@@ -120,7 +120,8 @@ def _check_resumable(folder: Path, config: dict, args: Namespace) -> None:
         )
     try:
         before = json.loads((folder / CONFIG_FILE).read_bytes())
-        arguments, data = before['arguments'], before['data_sha256']
+        # the defaults of flags that the run may be older than
+        arguments, data = {'pooling': 'cls'} | before['arguments'], before['data_sha256']
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f'{folder / CONFIG_FILE}: cannot be read: {error}; --overwrite starts the run anew'

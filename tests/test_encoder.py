@@ -5,7 +5,7 @@ import pytest
 
 from cosent_tf.backend import build_transformer_model, keras, tf
 from cosent_tf.data import TokenRows
-from cosent_tf.encoder import ClsVector, RowEncoder, load_encoder
+from cosent_tf.encoder import PooledVector, RowEncoder, load_encoder
 from cosent_tf.errors import UserError
 from cosent_tf.pretrained import load_bert, named_weights
 
@@ -40,7 +40,7 @@ def test_vectors_and_gradients_equal_the_plain_path(bert_dir, token_ids, rows, o
     """Guards the promise that speed changes no result; fewer rows than groups included."""
     ids = tf.constant(token_ids.padded(np.arange(rows)))
     bert = load_bert(bert_dir, maxlen=32)
-    layer = ClsVector(bert, **options)
+    layer = PooledVector(bert, **options)
     plain, plain_call = plain_vectors(bert_dir)
     ours, our_gradients = value_and_gradients(
         lambda: layer(ids, training=True), bert.model.trainable_weights
@@ -62,7 +62,7 @@ def test_half_precision_takes_large_activations(bert_dir, token_ids):
         for name, weight in named_weights(bert).items():
             if 'embeddings' in name and 'LayerNorm' not in name:
                 weight.assign(1e4 * weight)
-        vectors.append(ClsVector(bert)(ids))
+        vectors.append(PooledVector(bert)(ids))
     np.testing.assert_allclose(*vectors, atol=0.05)
 
 
@@ -80,7 +80,7 @@ def encoded_shapes(layer, name, monkeypatch, lengths):
 
 def test_a_long_row_is_not_encoded_with_short_ones(bert_dir, monkeypatch):
     """Guards the speed: one long sentence in a batch would otherwise pad a group of others."""
-    layer = ClsVector(load_bert(bert_dir, maxlen=64))
+    layer = PooledVector(load_bert(bert_dir, maxlen=64))
     shapes = encoded_shapes(layer, '_encode', monkeypatch, [3] * 10 + [64] + [3] * 11)
     assert sum(rows * length for rows, length in shapes) == 64 + 21 * 3
 
@@ -88,7 +88,7 @@ def test_a_long_row_is_not_encoded_with_short_ones(bert_dir, monkeypatch):
 def test_xla_compiles_few_shapes(bert_dir, monkeypatch):
     """Guards --jit: rows of other lengths would otherwise be compiled anew in every step."""
     shapes = set()
-    layer = ClsVector(load_bert(bert_dir, maxlen=64), jit=True)
+    layer = PooledVector(load_bert(bert_dir, maxlen=64), jit=True)
     for lengths in ([3] * 10 + [60] * 2, [9] * 11 + [50], list(range(2, 14))):
         shapes.update(encoded_shapes(layer, 'compiled', monkeypatch, lengths))
     assert shapes == {(3, 32), (3, 64)}
@@ -99,7 +99,7 @@ def test_row_encoder_returns_the_order_of_the_rows(bert_dir, token_ids, monkeypa
     monkeypatch.setattr('cosent_tf.encoder.TOKENS_A_BATCH', 40)
     bert = load_bert(bert_dir, maxlen=32)
     inputs = keras.Input((None,), dtype='int32')
-    encode = RowEncoder(keras.Model(inputs, ClsVector(bert)(inputs)))
+    encode = RowEncoder(keras.Model(inputs, PooledVector(bert)(inputs)))
     _, plain_call = plain_vectors(bert_dir)
     everything = tf.constant(token_ids.padded(np.arange(len(LENGTHS))))
     np.testing.assert_allclose(encode(token_ids), plain_call(everything), atol=2e-6)

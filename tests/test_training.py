@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from cosent_tf.backend import keras
-from cosent_tf.encoder import ClsVector, load_encoder
+from cosent_tf.encoder import PooledVector, load_encoder
 from cosent_tf.metrics import cosine_similarity
 from cosent_tf.runs import read_predictions
 from cosent_tf.thresholds import powell_threshold
@@ -178,7 +178,7 @@ def test_speed_flags_reach_the_model(script, more, flags, monkeypatch, capsys):
     monkeypatch.setattr('cosent_tf.training.fit', lambda model, *_: models.append(model))
     assert run(command(script, flags, *more.split()), monkeypatch, capsys) == (0, '')
     [model] = models
-    [encoder] = [layer for layer in model.layers if isinstance(layer, ClsVector)]
+    [encoder] = [layer for layer in model.layers if isinstance(layer, PooledVector)]
     attention = encoder.bert.get_layer('Transformer-0-MultiHeadSelfAttention')
     found = attention.compute_dtype, encoder.groups, encoder.compiled is not None
     assert found == FLAGS[more]
