@@ -1,5 +1,8 @@
 """Encoding without padding: the same vectors and gradients as the plain way, in the same order."""
 
+import itertools
+import json
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,7 @@ from cosent_tf.data import TokenRows
 from cosent_tf.encoder import PooledVector, RowEncoder, load_encoder
 from cosent_tf.errors import UserError
 from cosent_tf.pretrained import load_bert, named_weights
+from tests.reference.numpy_bert import bert_hidden
 
 LENGTHS = [5, 30, 2, 17, 3, 3, 29, 8, 11]
 
@@ -18,11 +22,19 @@ def token_ids():
     return TokenRows(draw.integers(5, 90, length).tolist() for length in LENGTHS)
 
 
-def plain_vectors(bert_dir):
-    """The [CLS] vectors of bert4keras itself, padding and all positions encoded."""
+def plain_vectors(bert_dir, pooling='cls'):
+    """The vectors of bert4keras itself, padding and all positions encoded."""
     config, checkpoint = str(bert_dir / 'bert_config.json'), str(bert_dir / 'bert_model.ckpt')
     bert = build_transformer_model(config, checkpoint, dropout_rate=0.0, attention_dropout_rate=0.0)
-    return bert, lambda ids: bert([ids, tf.zeros_like(ids)])[:, 0]
+
+    def vectors(ids):
+        hidden = bert([ids, tf.zeros_like(ids)])
+        if pooling == 'cls':
+            return hidden[:, 0]
+        inside = tf.cast(ids > 0, tf.float32)[:, :, None]
+        return tf.reduce_sum(hidden * inside, axis=1) / tf.reduce_sum(inside, axis=1)
+
+    return bert, vectors
 
 
 def value_and_gradients(vectors, weights):
@@ -34,14 +46,22 @@ def value_and_gradients(vectors, weights):
     return outputs.numpy(), [tf.convert_to_tensor(gradient).numpy() for gradient in gradients]
 
 
-@pytest.mark.parametrize('rows', [0, 1, 2, 3, 9])
-@pytest.mark.parametrize('options', [{}, {'keep_padding': True}, {'jit': True}])
-def test_vectors_and_gradients_equal_the_plain_path(bert_dir, token_ids, rows, options):
+@pytest.mark.parametrize(
+    ('pooling', 'options', 'rows'),
+    [
+        *itertools.product(['cls'], [{}, {'keep_padding': True}, {'jit': True}], [0, 1, 2, 3, 9]),
+        ('mean', {}, 2),
+        ('mean', {}, 9),
+        ('mean', {'keep_padding': True}, 9),
+        ('mean', {'jit': True}, 3),
+    ],
+)
+def test_vectors_and_gradients_equal_the_plain_path(bert_dir, token_ids, pooling, options, rows):
     """Guards the promise that speed changes no result; fewer rows than groups included."""
     ids = tf.constant(token_ids.padded(np.arange(rows)))
-    bert = load_bert(bert_dir, maxlen=32)
+    bert = load_bert(bert_dir, maxlen=32, pooling=pooling)
     layer = PooledVector(bert, **options)
-    plain, plain_call = plain_vectors(bert_dir)
+    plain, plain_call = plain_vectors(bert_dir, pooling)
     ours, our_gradients = value_and_gradients(
         lambda: layer(ids, training=True), bert.model.trainable_weights
     )
@@ -50,6 +70,30 @@ def test_vectors_and_gradients_equal_the_plain_path(bert_dir, token_ids, rows, o
     assert len(our_gradients) == len(gradients)
     for ours, theirs in zip(our_gradients, gradients, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4 * max(1, np.abs(theirs).max()))
+
+
+@pytest.mark.parametrize('pooling', ['cls', 'mean'])
+def test_a_pad_within_a_row_is_a_token(small_bert, pooling):
+    """Guards clients of a SavedModel: rows that hold token id 0 would lose it, or their end."""
+    config = json.loads((small_bert / 'bert_config.json').read_text('utf-8'))
+    ids = np.array([[2, 0, 9, 0, 0, 7, 3, 0], [2, 8, 3, 0, 0, 0, 0, 0], [2, 0, 0, 3, 0, 0, 0, 0]])
+    mask = np.arange(8) < np.array([7, 3, 4])[:, None]
+    bert = load_bert(small_bert, maxlen=8, pooling=pooling)
+    weights = {name: weight.numpy() for name, weight in named_weights(bert).items()}
+    hidden = bert_hidden(weights, config, ids, 0 * ids, mask)
+    mean = hidden.sum(axis=1) / mask.sum(axis=1, keepdims=True)
+    expected = hidden[:, 0] if pooling == 'cls' else mean
+    for keep_padding in (False, True):
+        vectors = PooledVector(bert, keep_padding)(tf.constant(ids, tf.int32))
+        np.testing.assert_allclose(vectors, expected, atol=1e-5)
+
+
+def test_loading_computes_in_float32_whatever_the_process_does(small_bert):
+    """Guards the vectors of a process that trains in half precision, and its precision after."""
+    keras.mixed_precision.set_global_policy('mixed_bfloat16')
+    [*_, layer] = load_encoder(small_bert).model.layers
+    assert {part.compute_dtype for part in (layer, *layer.bert.layers)} == {'float32'}
+    assert keras.mixed_precision.global_policy().name == 'mixed_bfloat16'
 
 
 def test_half_precision_takes_large_activations(bert_dir, token_ids):
