@@ -15,7 +15,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cosent_tf.cli import DATA_DIR, MODELS, exit_on_error, make_parser
+from cosent_tf.cli import DATA_DIR, MODELS, exit_on_error, make_parser, print_error
 from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import RunError, UserError, WriteError
 from cosent_tf.provide import compare_sums, provide
@@ -55,11 +55,13 @@ def main():
         except RunError:
             raise
         except UserError as error:
-            problems.append(f'{name}: {error}; {what(name, address)} in {folder}')
+            problems.append(UserError(f'{name}: {error}; {what(name, address)} in {folder}'))
         except OSError as error:
             raise WriteError(f'{error.filename or folder}: {error.strerror or error}') from error
+    for problem in problems[:-1]:
+        print_error(problem)
     if problems:
-        raise UserError('\n'.join(problems))
+        raise problems[-1]
 
 
 def fill(name: str, address: str, folder: Path, offline: bool) -> None:

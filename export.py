@@ -5,8 +5,9 @@
 
 savedmodel: signature `token_ids` (n, L) int32, 0 where padded → `vectors` (n, D) float32 of unit
 length; needs TensorFlow alone.
-hf: loads as sentence_transformers.SentenceTransformer(folder), with [CLS] pooling and
-normalisation, and as transformers.BertModel.from_pretrained(folder, add_pooling_layer=False).
+hf: loads as sentence_transformers.SentenceTransformer(folder), with the pooling and tokenizer of
+the encoder and with normalisation, and as
+transformers.BertModel.from_pretrained(folder, add_pooling_layer=False).
 """
 
 import os
@@ -74,7 +75,7 @@ def write_hf(folder: Path, encoder: SentenceEncoder, bert_dir: Path) -> None:
     save_file(tensors, folder / 'model.safetensors', metadata={'format': 'pt'})
     write_text(folder / 'vocab.txt', '\n'.join(read_vocab(bert_dir)[1]) + '\n')
     config = read_config(bert_dir)
-    for name, content in hf_files(config, encoder.maxlen).items():
+    for name, content in hf_files(config, encoder).items():
         write_json(folder / name, content)
 
 
@@ -86,7 +87,7 @@ def pytorch_name(name: str) -> str:
     return re.sub(r'_embeddings$', '_embeddings.weight', name)
 
 
-def hf_files(config: dict, maxlen: int) -> dict[str, dict | list]:
+def hf_files(config: dict, encoder: SentenceEncoder) -> dict[str, dict | list]:
     """Return the JSON files of the folder: the model, its tokenizer, its use for sentences."""
     modules = (('', 'Transformer'), ('1_Pooling', 'Pooling'), ('2_Normalize', 'Normalize'))
     return {
@@ -101,11 +102,11 @@ def hf_files(config: dict, maxlen: int) -> dict[str, dict | list]:
         },
         'tokenizer_config.json': {
             'tokenizer_class': 'BertTokenizer',
-            'do_lower_case': True,
-            'model_max_length': maxlen,
+            **encoder.tokenizer.settings._asdict(),
+            'model_max_length': encoder.maxlen,
         },
         'sentence_bert_config.json': {
-            'max_seq_length': maxlen,
+            'max_seq_length': encoder.maxlen,
             'model_args': {'add_pooling_layer': False},
         },
         'modules.json': [
@@ -114,8 +115,8 @@ def hf_files(config: dict, maxlen: int) -> dict[str, dict | list]:
         ],
         '1_Pooling/config.json': {
             'word_embedding_dimension': config['hidden_size'],
-            'pooling_mode_cls_token': True,
-            'pooling_mode_mean_tokens': False,
+            'pooling_mode_cls_token': encoder.pooling == 'cls',
+            'pooling_mode_mean_tokens': encoder.pooling == 'mean',
         },
         '2_Normalize/config.json': {},
     }

@@ -16,7 +16,7 @@ Published test accuracy (%, kexue.fm/archives/8860), and ours: python eval_accur
 from cosent_tf.backend import Adam, keras
 from cosent_tf.cli import exit_on_error, resolve, training_parser
 from cosent_tf.data import Batches, encode_sentences, read_task
-from cosent_tf.encoder import ClsVector, RowEncoder
+from cosent_tf.encoder import PooledVector, RowEncoder
 from cosent_tf.losses import cosent_loss
 from cosent_tf.metrics import cosine_similarity
 from cosent_tf.pretrained import load_bert, load_tokenizer
@@ -42,9 +42,9 @@ def main():
     batches = Batches(inputs['train'], splits['train'].labels, args.batch_size, args.seed)
 
     # model
-    bert = load_bert(args.bert_dir, args.maxlen, args.dropout_rate)
+    bert = load_bert(args.bert_dir, args.maxlen, args.dropout_rate, args.pooling)
     token_ids = keras.Input((None,), dtype='int32')  # (2B, L)
-    vectors = ClsVector(bert, args.keep_padding, args.jit)(token_ids)  # (2B, D)
+    vectors = PooledVector(bert, args.keep_padding, args.jit)(token_ids)  # (2B, D)
     model = Model(token_ids, vectors)
 
     # loss

@@ -21,7 +21,7 @@ python eval_accuracy.py
 from cosent_tf.backend import Adam, K, keras
 from cosent_tf.cli import exit_on_error, resolve, training_parser
 from cosent_tf.data import Batches, class_count, encode_joint, read_task
-from cosent_tf.encoder import ClsVector, RowEncoder
+from cosent_tf.encoder import PooledVector, RowEncoder
 from cosent_tf.errors import UserError
 from cosent_tf.losses import cosent_score_loss
 from cosent_tf.pretrained import load_bert, load_tokenizer
@@ -59,9 +59,9 @@ def main():
     batches = Batches(inputs['train'], splits['train'].labels, args.batch_size, args.seed)
 
     # model
-    bert = load_bert(args.bert_dir, args.maxlen, args.dropout_rate)
+    bert = load_bert(args.bert_dir, args.maxlen, args.dropout_rate, args.pooling)
     token_ids = keras.Input((None,), dtype='int32')  # (B, L)
-    vectors = ClsVector(bert, args.keep_padding, args.jit)(token_ids)  # (B, D)
+    vectors = PooledVector(bert, args.keep_padding, args.jit)(token_ids)  # (B, D)
     if args.loss == 'ce':
         head = keras.layers.Dense(classes, activation='softmax', name='head', dtype='float32')
     else:

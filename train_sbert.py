@@ -16,7 +16,7 @@ Published test accuracy (%, kexue.fm/archives/8860), and ours: python eval_accur
 from cosent_tf.backend import Adam, K, keras
 from cosent_tf.cli import exit_on_error, resolve, training_parser
 from cosent_tf.data import Batches, class_count, encode_sentences, read_task
-from cosent_tf.encoder import ClsVector, RowEncoder
+from cosent_tf.encoder import PooledVector, RowEncoder
 from cosent_tf.metrics import cosine_similarity
 from cosent_tf.pretrained import load_bert, load_tokenizer
 from cosent_tf.start import start_run
@@ -53,9 +53,9 @@ def main():
     batches = Batches(inputs['train'], splits['train'].labels, args.batch_size, args.seed)
 
     # model
-    bert = load_bert(args.bert_dir, args.maxlen, args.dropout_rate)
+    bert = load_bert(args.bert_dir, args.maxlen, args.dropout_rate, args.pooling)
     token_ids = keras.Input((None,), dtype='int32')  # (2B, L)
-    vectors = ClsVector(bert, args.keep_padding, args.jit)(token_ids)  # (2B, D)
+    vectors = PooledVector(bert, args.keep_padding, args.jit)(token_ids)  # (2B, D)
     features = keras.layers.Lambda(concatenate, dtype='float32')(vectors)  # (B, 3D)
     probabilities = keras.layers.Dense(classes, activation='softmax', name='head', dtype='float32')(
         features

@@ -16,7 +16,7 @@ from benchmarks.common import Turn
 from benchmarks.workload import SEED, Workload
 from cosent_tf.backend import Adam, PlainAdam, build_transformer_model, keras, tf
 from cosent_tf.data import Batches, encode_sentences
-from cosent_tf.encoder import ClsVector, RowEncoder
+from cosent_tf.encoder import PooledVector, RowEncoder
 from cosent_tf.losses import cosent_loss
 from cosent_tf.metrics import cosine_similarity
 from cosent_tf.pretrained import load_bert, load_tokenizer
@@ -41,7 +41,7 @@ def our_model(work: Workload) -> keras.Model:
     """Build the model of train_cosent.py."""
     bert = load_bert(work.bert_dir, work.maxlen, DROPOUT_RATE)
     token_ids = keras.Input((None,), dtype='int32')
-    model = Model(token_ids, ClsVector(bert)(token_ids))
+    model = Model(token_ids, PooledVector(bert)(token_ids))
     model.compile(loss=cosent_loss, optimizer=Adam(LEARNING_RATE))
     return model
 

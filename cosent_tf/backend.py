@@ -105,6 +105,7 @@ with _quiet_stderr():
     importlib.import_module('keras.layers').Dropout = Dropout
     import bert4keras
     from bert4keras.backend import K
+    from bert4keras.layers import Embedding
     from bert4keras.models import BERT, build_transformer_model
     from bert4keras.optimizers import Adam as PlainAdam
     from bert4keras.tokenizers import Tokenizer
@@ -117,6 +118,7 @@ tf.config.experimental.enable_tensor_float_32_execution(False)
 __all__ = [
     'BERT',
     'Adam',
+    'Embedding',
     'K',
     'PlainAdam',
     'Tokenizer',
@@ -133,8 +135,8 @@ __all__ = [
 def _use_cores() -> None:
     """On a CPU, run operations side by side instead of splitting each one over all cores.
 
-    The groups that a batch is encoded in (encoder.ClsVector) do not wait for each other, and many
-    of their operations are too small to be split: 1.2 times as fast on 2 cores.
+    The groups that a batch is encoded in (encoder.PooledVector) do not wait for each other, and
+    many of their operations are too small to be split: 1.2 times as fast on 2 cores.
     """
     allowed = getattr(os, 'sched_getaffinity', None)  # not on macOS
     cores = len(allowed(0)) if allowed else os.cpu_count() or 1

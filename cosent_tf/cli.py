@@ -13,6 +13,7 @@ from cosent_tf.data import SPLITS, TASKS, split_path
 from cosent_tf.errors import UserError
 from cosent_tf.published import PAIRS
 from cosent_tf.runs import run_name
+from cosent_tf.settings import POOLINGS
 from cosent_tf.sources import bert_folder
 
 # model: (environment variable, default folder), which download.py fills
@@ -57,6 +58,7 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
         help='what of valid the kept epoch has the best of; graded labels: always spearman '
         '(default: accuracy)',
     )
+    add('--pooling', choices=POOLINGS, default='cls', help='[CLS] (default, as published) or mean')
     add('--precision', choices=('fp32', 'bf16', 'fp16'), default='fp32', help='default: fp32')
     add('--device', choices=('auto', 'cpu'), default='auto', help='default: a GPU if there is one')
     add(
@@ -190,8 +192,12 @@ def exit_on_error(main: Callable[[], None]) -> None:
     try:
         main()
     except UserError as error:
-        message = ' '.join(str(error).splitlines())  # of values from files, too
-        print(f'{Path(sys.argv[0]).name}: error: {message}', file=sys.stderr)
+        print_error(error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(f'{Path(sys.argv[0]).name}: interrupted')
+
+
+def print_error(error: UserError) -> None:
+    """Print an error on stderr, as one line whatever values from files are in it."""
+    print(f'{Path(sys.argv[0]).name}: error: {" ".join(str(error).splitlines())}', file=sys.stderr)

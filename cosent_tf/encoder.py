@@ -1,16 +1,26 @@
-"""[CLS] vectors from a BERT, without work on padding: in training, in scoring, for your own use."""
+"""Vectors from a BERT, without work on padding: in training, in scoring, for your own use."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from cosent_tf.backend import Tokenizer, keras, tf
+from cosent_tf.backend import keras, tf
 from cosent_tf.checkpoints import read_weights
 from cosent_tf.data import TokenRows, encode_texts
 from cosent_tf.distribution import distribute, replicas
 from cosent_tf.errors import UserError
-from cosent_tf.pretrained import ClsBERT, build_bert, load_bert, load_tokenizer, named_weights
+from cosent_tf.pretrained import (
+    BertTokenizer,
+    PooledBERT,
+    build_bert,
+    load_bert,
+    load_tokenizer,
+    named_weights,
+    row_lengths,
+)
 from cosent_tf.runs import WEIGHTS_FILE
 from cosent_tf.sources import find_source
 
@@ -19,15 +29,17 @@ XLA_MULTIPLE = 32
 TOKENS_A_BATCH = 4096  # when scoring: bounds memory, and is enough to fill the processor
 
 
-class ClsVector(keras.layers.Layer):
-    """The [CLS] vectors of token rows, without encoding most of their padding.
+class PooledVector(keras.layers.Layer):
+    """One vector for each token row, without encoding most of the padding.
+
+    It is that of [CLS], or the mean of all tokens, [CLS] and [SEP] included, as `bert` was built.
 
     The rows of a batch are sorted by length and encoded in groups of about as many tokens, each
     cut to its own longest row. The vectors are those of the whole padded batch, up to float32
     rounding.
 
-    Input: token ids (n, L) int32, 0 where padded. Segment ids are all 0, as in every method of the
-    article. Output: (n, D) float32.
+    Input: token ids (n, L) int32, padded with 0 at the end; a 0 before a row's last token is a
+    token. Segment ids are all 0, as in every method of the article. Output: (n, D) float32.
 
     Args:
         bert: what `load_bert` returns.
@@ -36,9 +48,10 @@ class ClsVector(keras.layers.Layer):
             groups then have as many rows, and lengths that are multiples of 32.
     """
 
-    def __init__(self, bert: ClsBERT, keep_padding: bool = False, jit: bool = False, **kwargs):
+    def __init__(self, bert: PooledBERT, keep_padding: bool = False, jit: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.bert = bert.model
+        self.pooling = bert.pooling
         self.named_weights = named_weights(bert)
         self.groups = 1 if keep_padding else GROUPS
         self.positions = bert.max_position
@@ -49,7 +62,7 @@ class ClsVector(keras.layers.Layer):
         encode = self._encode_compiled if jit else self._encode
         if self.groups == 1:
             return encode(token_ids, training)
-        lengths = tf.math.count_nonzero(token_ids, axis=1, dtype=tf.int32)  # (n,)
+        lengths = row_lengths(token_ids)  # (n,)
         order = tf.argsort(lengths, direction='DESCENDING')
         sizes = tf.ones_like(lengths) if jit else tf.gather(lengths, order)
         bounds = _bounds(sizes, self.groups)
@@ -61,8 +74,14 @@ class ClsVector(keras.layers.Layer):
         return tf.gather(tf.concat(vectors, axis=0), tf.argsort(order))
 
     def _encode(self, token_ids, training):
-        hidden = self.bert([token_ids, tf.zeros_like(token_ids)], training=training)  # (n, 1, D)
-        return tf.cast(hidden[:, 0], tf.float32)
+        hidden = self.bert([token_ids, tf.zeros_like(token_ids)], training=training)
+        hidden = tf.cast(hidden, tf.float32)  # (n, 1, D), or (n, L, D) for the mean
+        if self.pooling == 'cls':
+            return hidden[:, 0]
+        lengths = row_lengths(token_ids)
+        inside = tf.sequence_mask(lengths, tf.shape(token_ids)[1], tf.float32)  # (n, L)
+        total = tf.reduce_sum(hidden * inside[:, :, None], axis=1)
+        return total / tf.cast(lengths, tf.float32)[:, None]
 
     def _encode_compiled(self, token_ids, training):
         length = tf.shape(token_ids)[1]
@@ -127,11 +146,12 @@ def _steps(lengths: np.ndarray, parts: int) -> list[list[np.ndarray]]:
 class SentenceEncoder:
     """Sentences to vectors."""
 
-    def __init__(self, bert: ClsBERT, tokenizer: Tokenizer, maxlen: int):
+    def __init__(self, bert: PooledBERT, tokenizer: BertTokenizer, maxlen: int):
         token_ids = keras.Input((None,), dtype='int32')
-        self.model = keras.Model(token_ids, ClsVector(bert)(token_ids))  # (n, L) → (n, D)
+        self.model = keras.Model(token_ids, PooledVector(bert)(token_ids))  # (n, L) → (n, D)
         self.encode_rows = RowEncoder(self.model)
         self.weights = named_weights(bert)
+        self.pooling = bert.pooling
         self.tokenizer = tokenizer
         self.maxlen = maxlen
 
@@ -157,16 +177,31 @@ class SentenceEncoder:
         return vectors[encoded.index]
 
 
+@contextmanager
+def computing_in_float32() -> Iterator[None]:
+    """Make layers of float32, also in a process whose policy is another."""
+    policy = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy('float32')
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(policy)
+
+
+@computing_in_float32()
 def load_encoder(run_or_bert_dir: str | Path) -> SentenceEncoder:
     """Load the encoder of a run (its best epoch), or a pretrained one.
 
-    It computes in float32, whatever --precision the run was trained with.
+    It computes in float32, whatever --precision the run was trained with, or this process uses.
+    A run has the pooling it was trained with, a folder of sentence-transformers its own, and any
+    other BERT [CLS].
 
     Args:
         run_or_bert_dir: `runs/{task}.{model}.{method}.seed{n}`, a folder with a BERT, or `hf:NAME`.
 
     Raises:
-        UserError: none of these, a broken file, or a run of Interact.
+        UserError: none of these, a broken file, a run of Interact, or files that ask for what
+            cannot be done (see `settings`).
     """
     source = find_source(run_or_bert_dir)
     if source.is_joint:
@@ -176,8 +211,8 @@ def load_encoder(run_or_bert_dir: str | Path) -> SentenceEncoder:
         )
     tokenizer = load_tokenizer(source.bert_dir)
     if source.run is None:
-        bert = load_bert(source.bert_dir, source.maxlen)
+        bert = load_bert(source.bert_dir, source.maxlen, pooling=source.pooling)
     else:
-        bert = build_bert(source.bert_dir, source.maxlen)
+        bert = build_bert(source.bert_dir, source.maxlen, pooling=source.pooling)
         read_weights(source.run / WEIGHTS_FILE, named_weights(bert))
     return SentenceEncoder(bert, tokenizer, source.maxlen)

@@ -1,45 +1,94 @@
 """Pretrained encoders: from a folder in Google's or Hugging Face's format to a bert4keras BERT."""
 
+import unicodedata
 import warnings
 from pathlib import Path
 
 import numpy as np
 
-from cosent_tf.backend import BERT, Tokenizer, build_transformer_model, keras, tf
+from cosent_tf.backend import BERT, Embedding, Tokenizer, build_transformer_model, keras, tf
 from cosent_tf.errors import UserError
 from cosent_tf.formats import read_config, read_tensors, read_vocab
+from cosent_tf.settings import TokenizerSettings, read_tokenizer_settings
 
 SPECIAL_TOKENS = ('[PAD]', '[UNK]', '[CLS]', '[SEP]')
 
 
-class ClsBERT(BERT):
-    """A BERT whose last layer computes the [CLS] position only, (n, 1, D).
+def row_lengths(token_ids: tf.Tensor) -> tf.Tensor:
+    """Return where the last token of each row is that is not 0, counted from 1: (n, L) → (n,)."""
+    places = tf.range(1, tf.shape(token_ids)[1] + 1)
+    return tf.reduce_max(tf.where(tf.equal(token_ids, 0), 1, places), axis=1)
 
-    Every method of the article uses the [CLS] vector alone, so the queries, the output projection
-    and the feed-forward part of the other positions of the last layer are never needed.
+
+class TokenEmbedding(Embedding):
+    """bert4keras's, which masks token id 0 anywhere: here it is padding after the last token only.
+
+    So a [PAD] within a row is a token like any other, as in transformers.
     """
 
-    def __init__(self, layer_norm_eps: float = 1e-12, **kwargs):
+    def compute_mask(self, inputs, mask=None):
+        return tf.sequence_mask(row_lengths(inputs), tf.shape(inputs)[1])
+
+
+class PooledBERT(BERT):
+    """A BERT whose last layer computes no more than the pooling needs.
+
+    With 'cls', as in every method of the article, that is the [CLS] position, (n, 1, D): the
+    queries, the output projection and the feed-forward part of the others are left out. With
+    'mean' it is all of them, (n, L, D).
+    """
+
+    def __init__(self, pooling: str = 'cls', layer_norm_eps: float = 1e-12, **kwargs):
         super().__init__(**kwargs)
+        self.pooling = pooling
         self.layer_norm_eps = layer_norm_eps
 
     def apply(self, inputs=None, layer=None, arguments=None, **kwargs):
+        if layer is Embedding and kwargs.get('mask_zero'):
+            layer = TokenEmbedding
         if 'epsilon' in kwargs:  # of a LayerNormalization: bert4keras always passes 1e-12
             kwargs['epsilon'] = self.layer_norm_eps
             kwargs['dtype'] = 'float32'  # in half precision its squares would overflow
         attention = f'Transformer-{self.num_hidden_layers - 1}-MultiHeadSelfAttention'
-        if inputs is not None and kwargs.get('name') in (attention, f'{attention}-Add'):
+        last = kwargs.get('name') in (attention, f'{attention}-Add')
+        if self.pooling == 'cls' and inputs is not None and last:
             # attention takes [query, key, value], the residual connection [x, attention output]
             first = keras.layers.Lambda(lambda x: x[:, :1], name=f'{kwargs["name"]}-Cls')
             inputs = [first(inputs[0]), *inputs[1:]]
         return super().apply(inputs, layer, arguments, **kwargs)
 
 
-def load_tokenizer(bert_dir: str | Path) -> Tokenizer:
-    """Return bert4keras's tokenizer, lower-casing, for the vocabulary of a folder.
+class BertTokenizer(Tokenizer):
+    """bert4keras's tokenizer with the settings that transformers' BertTokenizer has.
+
+    bert4keras lower-cases and strips accents together or not at all, and sets every Chinese
+    character apart. With all settings on, as published, the tokens are its own.
+
+    Not as in transformers: a special token written out in a text is plain text; words of 101 to
+    200 characters are split; unassigned and private characters are not dropped.
+    """
+
+    def __init__(self, vocab: dict[str, int], settings: TokenizerSettings):
+        super().__init__(vocab, do_lower_case=False)
+        self.settings = settings
+
+    def _tokenize(self, text, pre_tokenize=True):
+        if self.settings.do_lower_case:
+            text = text.lower()
+        if self.settings.strip_accents:
+            text = unicodedata.normalize('NFD', text)
+            text = ''.join(char for char in text if unicodedata.category(char) != 'Mn')
+        return super()._tokenize(text, pre_tokenize)
+
+    def _is_cjk_character(self, char):
+        return self.settings.tokenize_chinese_chars and Tokenizer._is_cjk_character(char)
+
+
+def load_tokenizer(bert_dir: str | Path) -> BertTokenizer:
+    """Return the tokenizer of a folder: its vocabulary and settings, lower-casing without any.
 
     Raises:
-        UserError: no vocabulary, or one that lacks a special token.
+        UserError: no vocabulary, one that lacks a special token, or another tokenizer.
     """
     path, tokens = read_vocab(Path(bert_dir))
     missing = [token for token in SPECIAL_TOKENS if token not in tokens]
@@ -47,32 +96,38 @@ def load_tokenizer(bert_dir: str | Path) -> Tokenizer:
         raise UserError(f'{path}: not the vocabulary of a BERT, it has no {missing[0]}')
     if tokens[0] != '[PAD]':  # bert4keras masks token id 0
         raise UserError(f'{path}: the first token must be [PAD], not {tokens[0][:20]!r}')
-    return Tokenizer({token: number for number, token in enumerate(tokens)}, do_lower_case=True)
+    vocab = {token: number for number, token in enumerate(tokens)}
+    return BertTokenizer(vocab, read_tokenizer_settings(Path(bert_dir)))
 
 
-def load_bert(bert_dir: str | Path, maxlen: int, dropout_rate: float = 0.0) -> ClsBERT:
+def load_bert(
+    bert_dir: str | Path, maxlen: int, dropout_rate: float = 0.0, pooling: str = 'cls'
+) -> PooledBERT:
     """Build the BERT of a folder, with its pretrained weights.
 
     Args:
         bert_dir: the folder, in one of the formats of `formats`.
         maxlen: tokens of the longest input.
         dropout_rate: of hidden states and of attention.
+        pooling: 'cls' or 'mean'; what the folder says of it is not read here.
 
     Returns:
         bert4keras's transformer; its `.model` maps [token_ids (n, L), segment_ids (n, L)] to the
-        [CLS] vectors of the last layer, (n, 1, D).
+        vectors of the last layer that the pooling needs, (n, 1, D) or (n, L, D).
 
     Raises:
         UserError: a file is missing or broken, or the files do not fit each other.
     """
-    bert = build_bert(bert_dir, maxlen, dropout_rate)
+    bert = build_bert(bert_dir, maxlen, dropout_rate, pooling)
     weights = named_weights(bert)
     shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
     set_weights(weights, read_tensors(Path(bert_dir), shapes))
     return bert
 
 
-def build_bert(bert_dir: str | Path, maxlen: int, dropout_rate: float = 0.0) -> ClsBERT:
+def build_bert(
+    bert_dir: str | Path, maxlen: int, dropout_rate: float = 0.0, pooling: str = 'cls'
+) -> PooledBERT:
     """Build the BERT of a folder without its weights, as `load_bert` otherwise.
 
     Raises:
@@ -81,11 +136,11 @@ def build_bert(bert_dir: str | Path, maxlen: int, dropout_rate: float = 0.0) -> 
     folder = Path(bert_dir)
     config = read_config(folder)
     _check_sizes(folder, config, maxlen)
-    config.update(dropout_rate=dropout_rate, attention_dropout_rate=dropout_rate)
+    config.update(dropout_rate=dropout_rate, attention_dropout_rate=dropout_rate, pooling=pooling)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # of initial values that a file's replace
-            return build_transformer_model(model=ClsBERT, return_keras_model=False, **config)
+            return build_transformer_model(model=PooledBERT, return_keras_model=False, **config)
     except (TypeError, ValueError, KeyError, ZeroDivisionError) as error:
         raise UserError(f'{folder}: no BERT can be built of its configuration: {error}') from error
 

@@ -3,12 +3,13 @@
 TensorFlow-free.
 """
 
-import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from filelock import FileLock, Timeout
 
 from cosent_tf.errors import RunError, UserError
 from cosent_tf.fetch import TIMEOUT, Remote, fetch, sha256
@@ -86,13 +87,12 @@ def _staging(folder: Path) -> Iterator[Path]:
     """
     place = folder.with_name(f'.{folder.name}.download')
     place.mkdir(parents=True, exist_ok=True)
-    with (place / '.lock').open('w') as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f'{place}: another process is fetching this') from None
-        yield place
-        shutil.rmtree(place)
+    try:
+        with FileLock(place / '.lock', blocking=False, fallback_to_soft=False):
+            yield place
+            shutil.rmtree(place)
+    except Timeout:
+        raise UserError(f'{place}: another process is fetching this') from None
 
 
 def _get_files(address: str, files: list[str], stage: Path, sums: dict) -> dict[str, str]:

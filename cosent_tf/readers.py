@@ -52,13 +52,13 @@ def read_lines(path: str | Path) -> list[str]:
     return list(iter_lines(path))
 
 
-def read_json(path: str | Path) -> dict:
-    """Return what a file of one JSON object holds.
+def read_json(path: str | Path, kind: type = dict) -> dict | list:
+    """Return what a JSON file holds, an object or an array by `kind`.
 
     Raises:
-        UserError: as `iter_lines`, not JSON (with the line), or not an object.
+        UserError: as `iter_lines`, not JSON (with the line), or of another kind.
     """
-    return _json_object(Path(path), 1, '\n'.join(iter_lines(path)))
+    return _parse_json(Path(path), 1, '\n'.join(iter_lines(path)), kind)
 
 
 def iter_pairs(path: str | Path) -> Iterator[tuple[int, Pair | None]]:
@@ -162,25 +162,25 @@ def _rows_of_jsonl(path: Path) -> Rows:
         if not line.strip():
             yield number, None
             continue
-        row = _json_object(path, number, line)
+        row = _parse_json(path, number, line, dict)
         columns = columns or _columns(path, number, row)
         fields = [row.get(column) for column in columns]
         yield number, fields if all(isinstance(text, str) for text in fields[:2]) else None
 
 
-def _json_object(path: Path, number: int, text: str) -> dict:
+def _parse_json(path: Path, number: int, text: str, kind: type) -> dict | list:
     try:
-        row = json.loads(text)
-        json.dumps(row, ensure_ascii=False).encode()
+        content = json.loads(text)
+        json.dumps(content, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise UserError(f'{path}:{number}: half of a surrogate pair') from error
     except (ValueError, RecursionError) as error:  # also too many digits, too many brackets
         number += getattr(error, 'lineno', 1) - 1
         reason = getattr(error, 'msg', error)
         raise UserError(f'{path}:{number}: not JSON: {reason}') from error
-    if not isinstance(row, dict):
-        raise UserError(f'{path}:{number}: not a JSON object')
-    return row
+    if not isinstance(content, kind):
+        raise UserError(f'{path}:{number}: not a JSON {"object" if kind is dict else "array"}')
+    return content
 
 
 def _columns(path: Path, number: int, names: Iterable[str]) -> list[str]:

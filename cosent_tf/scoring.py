@@ -13,7 +13,7 @@ import numpy as np
 from cosent_tf.backend import keras
 from cosent_tf.checkpoints import model_weights, read_weights
 from cosent_tf.data import encode_joint
-from cosent_tf.encoder import ClsVector, RowEncoder, load_encoder
+from cosent_tf.encoder import PooledVector, RowEncoder, computing_in_float32, load_encoder
 from cosent_tf.errors import UserError
 from cosent_tf.metrics import cosine_similarity
 from cosent_tf.pretrained import build_bert, load_tokenizer
@@ -23,6 +23,7 @@ from cosent_tf.sources import Source, find_source
 Scorer = Callable[[list[tuple[str, str]]], np.ndarray]
 
 
+@computing_in_float32()
 def load_scorer(run_or_bert_dir: str | Path) -> Scorer:
     """Load what scores pairs: the cosine of two vectors, or the output of Interact.
 
@@ -53,7 +54,8 @@ def _joint_scorer(source: Source) -> Scorer:
     path = source.run / WEIGHTS_FILE
     tokenizer = load_tokenizer(source.bert_dir)
     token_ids = keras.Input((None,), dtype='int32')  # (n, L)
-    vectors = ClsVector(build_bert(source.bert_dir, source.maxlen))(token_ids)
+    bert = build_bert(source.bert_dir, source.maxlen, pooling=source.pooling)
+    vectors = PooledVector(bert)(token_ids)
     activation = 'softmax' if source.method == 'interact' else None
     head = keras.layers.Dense(_outputs(path), activation=activation, name='head')
     model = keras.Model(token_ids, head(vectors))  # (n, C) or (n, 1)

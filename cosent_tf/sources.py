@@ -7,15 +7,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cosent_tf.errors import UserError
-from cosent_tf.readers import read_json
 from cosent_tf.runs import CONFIG_FILE, WEIGHTS_FILE
-
-MAXLEN = 64  # tokens a text, of an encoder that does not say
+from cosent_tf.settings import check_length, read_if_there, read_maxlen, read_pooling
 
 HUB = 'hf:'
 # Each is enough, so that only the first one there is downloaded.
 HUB_WEIGHTS = ('model.safetensors', 'tf_model.h5', 'pytorch_model.bin')
-HUB_FILES = ('config.json', 'vocab.txt', 'tokenizer.json', 'sentence_bert_config.json')
+HUB_FILES = (
+    'config.json',
+    'vocab.txt',
+    'tokenizer.json',
+    'tokenizer_config.json',
+    'modules.json',
+    '*/config.json',  # of a module
+    'sentence_bert_config.json',
+    'config_sentence_transformers.json',
+)
 
 
 class Source(NamedTuple):
@@ -23,6 +30,7 @@ class Source(NamedTuple):
 
     bert_dir: Path  # configuration and vocabulary, and the weights if there is no run
     maxlen: int
+    pooling: str  # 'cls' or 'mean'
     run: Path | None = None  # its best weights replace the pretrained ones
     method: str | None = None  # of the run
 
@@ -39,24 +47,24 @@ def find_source(name: str | Path) -> Source:
         name: a run folder, a folder with a BERT, or `hf:NAME`.
 
     Raises:
-        UserError: nothing of these, an unfinished run, or a run whose BERT folder is gone.
+        UserError: nothing of these, an unfinished run, a run whose BERT folder is gone, or a
+            folder of sentence-transformers that asks for more than `settings` knows.
     """
     folder = bert_folder(name)
     if not folder.is_dir():
         raise UserError(
             f'{folder.absolute()} not found: it must be a run, a BERT folder or hf:NAME'
         )
-    config = _read_json(folder / CONFIG_FILE)
+    config = read_if_there(folder / CONFIG_FILE)
     if 'arguments' not in config:
-        path = folder / 'sentence_bert_config.json'
-        maxlen = _read_json(path).get('max_seq_length') or MAXLEN
-        return Source(folder, _positive(path, 'max_seq_length', maxlen))
+        return Source(folder, read_maxlen(folder), read_pooling(folder))
     path, arguments = folder / CONFIG_FILE, config['arguments']
     try:
         bert_dir, method = Path(arguments['bert_dir']), str(arguments['method'])
-        maxlen = _positive(path, 'maxlen', arguments['maxlen'])
+        pooling = str(arguments.get('pooling', 'cls'))  # of runs before there was a choice
+        maxlen = check_length(path, 'maxlen', arguments['maxlen'])
         is_there = bert_dir.is_dir()
-    except (KeyError, TypeError, OSError) as error:
+    except (KeyError, TypeError, AttributeError, OSError) as error:
         raise UserError(f'{path}: not the arguments of a run: {str(error)[:80]}') from error
     if not (folder / WEIGHTS_FILE).is_file():
         raise UserError(f'{folder}: no {WEIGHTS_FILE}: this run has not finished an epoch')
@@ -66,7 +74,7 @@ def find_source(name: str | Path) -> Source:
             f'configuration and vocabulary back, or write their new place as "bert_dir" into '
             f'{path}'
         )
-    return Source(bert_dir, maxlen, folder, method)
+    return Source(bert_dir, maxlen, pooling, folder, method)
 
 
 def bert_folder(name: str | Path) -> Path:
@@ -108,18 +116,8 @@ def first_line(error: Exception) -> str:
 
 def _by_hand(name: str | Path, repository: str, reason: str) -> str:
     return (
-        f'{name} cannot be downloaded ({reason}); by hand: put config.json, vocab.txt and '
-        f'model.safetensors of https://huggingface.co/{repository} into one folder, and give that '
-        'folder instead'
+        f'{name} cannot be downloaded ({reason}); by hand: put config.json, vocab.txt, '
+        'model.safetensors and, where there are, tokenizer_config.json, modules.json, '
+        'sentence_bert_config.json and 1_Pooling/config.json of '
+        f'https://huggingface.co/{repository} into one folder, and give that folder instead'
     )
-
-
-def _read_json(path: Path) -> dict:
-    """Return what a file holds, nothing if there is no such file."""
-    return read_json(path) if path.is_file() else {}
-
-
-def _positive(path: Path, key: str, value) -> int:
-    if type(value) is not int or value < 1:
-        raise UserError(f'{path}: {key} must be a positive integer, not {value!r}')
-    return value

@@ -319,7 +319,7 @@ def test_offline_says_what_is_missing(run, host):
     """Guards machines without a network: a line for each thing, with address and folder."""
     code, _, err = run('--offline')
     assert code == 2 and host.asked == []
-    lines = err.removeprefix('download.py: error: ').splitlines()
+    lines = [line.removeprefix('download.py: error: ') for line in err.splitlines()]
     assert [line.partition(':')[0] for line in lines] == ['data', 'bert', 'roberta']
     assert all(re.search('http.* in /.*(senteval_cn|A-12)$', line) for line in lines)
 

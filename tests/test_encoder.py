@@ -1,13 +1,17 @@
 """Encoding without padding: the same vectors and gradients as the plain way, in the same order."""
 
+import itertools
+import json
+
 import numpy as np
 import pytest
 
 from cosent_tf.backend import build_transformer_model, keras, tf
 from cosent_tf.data import TokenRows
-from cosent_tf.encoder import ClsVector, RowEncoder, load_encoder
+from cosent_tf.encoder import PooledVector, RowEncoder, load_encoder
 from cosent_tf.errors import UserError
 from cosent_tf.pretrained import load_bert, named_weights
+from tests.reference.numpy_bert import bert_hidden
 
 LENGTHS = [5, 30, 2, 17, 3, 3, 29, 8, 11]
 
@@ -18,11 +22,19 @@ def token_ids():
     return TokenRows(draw.integers(5, 90, length).tolist() for length in LENGTHS)
 
 
-def plain_vectors(bert_dir):
-    """The [CLS] vectors of bert4keras itself, padding and all positions encoded."""
+def plain_vectors(bert_dir, pooling='cls'):
+    """The vectors of bert4keras itself, padding and all positions encoded."""
     config, checkpoint = str(bert_dir / 'bert_config.json'), str(bert_dir / 'bert_model.ckpt')
     bert = build_transformer_model(config, checkpoint, dropout_rate=0.0, attention_dropout_rate=0.0)
-    return bert, lambda ids: bert([ids, tf.zeros_like(ids)])[:, 0]
+
+    def vectors(ids):
+        hidden = bert([ids, tf.zeros_like(ids)])
+        if pooling == 'cls':
+            return hidden[:, 0]
+        inside = tf.cast(ids > 0, tf.float32)[:, :, None]
+        return tf.reduce_sum(hidden * inside, axis=1) / tf.reduce_sum(inside, axis=1)
+
+    return bert, vectors
 
 
 def value_and_gradients(vectors, weights):
@@ -34,14 +46,22 @@ def value_and_gradients(vectors, weights):
     return outputs.numpy(), [tf.convert_to_tensor(gradient).numpy() for gradient in gradients]
 
 
-@pytest.mark.parametrize('rows', [0, 1, 2, 3, 9])
-@pytest.mark.parametrize('options', [{}, {'keep_padding': True}, {'jit': True}])
-def test_vectors_and_gradients_equal_the_plain_path(bert_dir, token_ids, rows, options):
+@pytest.mark.parametrize(
+    ('pooling', 'options', 'rows'),
+    [
+        *itertools.product(['cls'], [{}, {'keep_padding': True}, {'jit': True}], [0, 1, 2, 3, 9]),
+        ('mean', {}, 2),
+        ('mean', {}, 9),
+        ('mean', {'keep_padding': True}, 9),
+        ('mean', {'jit': True}, 3),
+    ],
+)
+def test_vectors_and_gradients_equal_the_plain_path(bert_dir, token_ids, pooling, options, rows):
     """Guards the promise that speed changes no result; fewer rows than groups included."""
     ids = tf.constant(token_ids.padded(np.arange(rows)))
-    bert = load_bert(bert_dir, maxlen=32)
-    layer = ClsVector(bert, **options)
-    plain, plain_call = plain_vectors(bert_dir)
+    bert = load_bert(bert_dir, maxlen=32, pooling=pooling)
+    layer = PooledVector(bert, **options)
+    plain, plain_call = plain_vectors(bert_dir, pooling)
     ours, our_gradients = value_and_gradients(
         lambda: layer(ids, training=True), bert.model.trainable_weights
     )
@@ -50,6 +70,30 @@ def test_vectors_and_gradients_equal_the_plain_path(bert_dir, token_ids, rows, o
     assert len(our_gradients) == len(gradients)
     for ours, theirs in zip(our_gradients, gradients, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4 * max(1, np.abs(theirs).max()))
+
+
+@pytest.mark.parametrize('pooling', ['cls', 'mean'])
+def test_a_pad_within_a_row_is_a_token(small_bert, pooling):
+    """Guards clients of a SavedModel: rows that hold token id 0 would lose it, or their end."""
+    config = json.loads((small_bert / 'bert_config.json').read_text('utf-8'))
+    ids = np.array([[2, 0, 9, 0, 0, 7, 3, 0], [2, 8, 3, 0, 0, 0, 0, 0], [2, 0, 0, 3, 0, 0, 0, 0]])
+    mask = np.arange(8) < np.array([7, 3, 4])[:, None]
+    bert = load_bert(small_bert, maxlen=8, pooling=pooling)
+    weights = {name: weight.numpy() for name, weight in named_weights(bert).items()}
+    hidden = bert_hidden(weights, config, ids, 0 * ids, mask)
+    mean = hidden.sum(axis=1) / mask.sum(axis=1, keepdims=True)
+    expected = hidden[:, 0] if pooling == 'cls' else mean
+    for keep_padding in (False, True):
+        vectors = PooledVector(bert, keep_padding)(tf.constant(ids, tf.int32))
+        np.testing.assert_allclose(vectors, expected, atol=1e-5)
+
+
+def test_loading_computes_in_float32_whatever_the_process_does(small_bert):
+    """Guards the vectors of a process that trains in half precision, and its precision after."""
+    keras.mixed_precision.set_global_policy('mixed_bfloat16')
+    [*_, layer] = load_encoder(small_bert).model.layers
+    assert {part.compute_dtype for part in (layer, *layer.bert.layers)} == {'float32'}
+    assert keras.mixed_precision.global_policy().name == 'mixed_bfloat16'
 
 
 def test_half_precision_takes_large_activations(bert_dir, token_ids):
@@ -62,7 +106,7 @@ def test_half_precision_takes_large_activations(bert_dir, token_ids):
         for name, weight in named_weights(bert).items():
             if 'embeddings' in name and 'LayerNorm' not in name:
                 weight.assign(1e4 * weight)
-        vectors.append(ClsVector(bert)(ids))
+        vectors.append(PooledVector(bert)(ids))
     np.testing.assert_allclose(*vectors, atol=0.05)
 
 
@@ -80,7 +124,7 @@ def encoded_shapes(layer, name, monkeypatch, lengths):
 
 def test_a_long_row_is_not_encoded_with_short_ones(bert_dir, monkeypatch):
     """Guards the speed: one long sentence in a batch would otherwise pad a group of others."""
-    layer = ClsVector(load_bert(bert_dir, maxlen=64))
+    layer = PooledVector(load_bert(bert_dir, maxlen=64))
     shapes = encoded_shapes(layer, '_encode', monkeypatch, [3] * 10 + [64] + [3] * 11)
     assert sum(rows * length for rows, length in shapes) == 64 + 21 * 3
 
@@ -88,7 +132,7 @@ def test_a_long_row_is_not_encoded_with_short_ones(bert_dir, monkeypatch):
 def test_xla_compiles_few_shapes(bert_dir, monkeypatch):
     """Guards --jit: rows of other lengths would otherwise be compiled anew in every step."""
     shapes = set()
-    layer = ClsVector(load_bert(bert_dir, maxlen=64), jit=True)
+    layer = PooledVector(load_bert(bert_dir, maxlen=64), jit=True)
     for lengths in ([3] * 10 + [60] * 2, [9] * 11 + [50], list(range(2, 14))):
         shapes.update(encoded_shapes(layer, 'compiled', monkeypatch, lengths))
     assert shapes == {(3, 32), (3, 64)}
@@ -99,7 +143,7 @@ def test_row_encoder_returns_the_order_of_the_rows(bert_dir, token_ids, monkeypa
     monkeypatch.setattr('cosent_tf.encoder.TOKENS_A_BATCH', 40)
     bert = load_bert(bert_dir, maxlen=32)
     inputs = keras.Input((None,), dtype='int32')
-    encode = RowEncoder(keras.Model(inputs, ClsVector(bert)(inputs)))
+    encode = RowEncoder(keras.Model(inputs, PooledVector(bert)(inputs)))
     _, plain_call = plain_vectors(bert_dir)
     everything = tf.constant(token_ids.padded(np.arange(len(LENGTHS))))
     np.testing.assert_allclose(encode(token_ids), plain_call(everything), atol=2e-6)

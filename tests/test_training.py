@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from cosent_tf.backend import keras, tf
-from cosent_tf.encoder import ClsVector, load_encoder
+from cosent_tf.encoder import PooledVector, load_encoder
 from cosent_tf.metrics import cosine_similarity
 from cosent_tf.runs import read_predictions
 from tests.conftest import toy_lines, write_lines
@@ -213,23 +213,23 @@ def test_lower_precision_and_xla_train_too(more, trained, flags, tmp_path, monke
 
 
 FLAGS = {
-    '': ('float32', 4, False),
-    '--precision fp16 --keep_padding': ('float16', 1, False),
-    '--precision bf16 --jit': ('bfloat16', 4, True),
+    '': ('float32', 4, False, 'cls'),
+    '--precision fp16 --keep_padding': ('float16', 1, False, 'cls'),
+    '--precision bf16 --jit --pooling mean': ('bfloat16', 4, True, 'mean'),
 }
 
 
 @pytest.mark.parametrize('script', ['train_cosent.py', 'train_sbert.py', 'train_interact.py'])
 @pytest.mark.parametrize('more', FLAGS)
-def test_speed_flags_reach_the_model(script, more, flags, monkeypatch, capsys):
+def test_flags_reach_the_model(script, more, flags, monkeypatch, capsys):
     """Guards flags that would change nothing: results alone do not show that they work."""
     models = []
     monkeypatch.setattr('cosent_tf.training.fit', lambda model, *_: models.append(model))
     assert run(command(script, flags, *more.split()), monkeypatch, capsys) == (0, '')
     [model] = models
-    [encoder] = [layer for layer in model.layers if isinstance(layer, ClsVector)]
+    [encoder] = [layer for layer in model.layers if isinstance(layer, PooledVector)]
     attention = encoder.bert.get_layer('Transformer-0-MultiHeadSelfAttention')
-    found = attention.compute_dtype, encoder.groups, encoder.compiled is not None
+    found = attention.compute_dtype, encoder.groups, encoder.compiled is not None, encoder.pooling
     assert found == FLAGS[more]
     is_scaled = isinstance(model.optimizer, keras.mixed_precision.LossScaleOptimizer)
     assert is_scaled == ('fp16' in more)

@@ -14,13 +14,13 @@ from safetensors.numpy import load_file
 
 import encode
 import export
-from cosent_tf.backend import tf
+from cosent_tf.backend import keras, tf
 from cosent_tf.encoder import load_encoder
 from cosent_tf.errors import UserError
 from cosent_tf.pretrained import load_bert
 from tests.reference.checkpoints import random_weights, tiny_vocab
 from tests.reference.hf_checkpoints import HF_CONFIG, pytorch_tensors, write_hf_bert
-from tests.reference.numpy_bert import bert_cls
+from tests.reference.numpy_bert import bert_hidden
 
 TEXTS = ['银行卡', '', '我' * 9, '手机号码', '', '银行卡', '人', '国中', '借贷', '花呗还借款']
 PAIRS = [('银行卡', '我'), ('手机', ''), ('银行卡', '我'), ('', ''), ('我' * 9, '借贷花呗')]
@@ -42,7 +42,7 @@ def bert_dir(tmp_path):
     return tmp_path / 'bert'
 
 
-def write_run(folder, bert_dir, case='cosent'):
+def write_run(folder, bert_dir, case='cosent', **more):
     """Write what a run leaves of its encoder; return the weights of its head."""
     draw = np.random.default_rng(0)
     head = {name: draw.normal(size=shape) for name, shape in HEADS[case].items()}
@@ -50,7 +50,7 @@ def write_run(folder, bert_dir, case='cosent'):
     with h5py.File(folder / 'best.weights.h5', 'w') as file:
         for name, value in (WEIGHTS | head).items():
             file[name] = value
-    arguments = {'bert_dir': str(bert_dir), 'maxlen': 40, 'method': case.split()[0]}
+    arguments = {'bert_dir': str(bert_dir), 'maxlen': 40, 'method': case.split()[0]} | more
     (folder / 'config.json').write_text(json.dumps({'arguments': arguments}), encoding='utf-8')
     return head
 
@@ -62,13 +62,15 @@ def folder(bert_dir, tmp_path):
     return tmp_path / 'run'
 
 
-def reference(rows):
-    """The [CLS] vectors of rows of texts, "[CLS] a [SEP]" or "[CLS] a [SEP] b [SEP]", (n, D)."""
+def reference(rows, pooling='cls'):
+    """The vectors of rows of texts, "[CLS] a [SEP]" or "[CLS] a [SEP] b [SEP]", (n, D)."""
     tokens = [['[CLS]', *(token for text in row for token in [*text, '[SEP]'])] for row in rows]
     ids = np.zeros((len(tokens), max(map(len, tokens))), int)
     for row, pieces in zip(ids, tokens, strict=True):
         row[: len(pieces)] = [tiny_vocab().index(piece) for piece in pieces]
-    return bert_cls(WEIGHTS, CONFIG, ids, 0 * ids, ids > 0)
+    hidden = bert_hidden(WEIGHTS, CONFIG, ids, 0 * ids, ids > 0)
+    mean = hidden.sum(axis=1) / (ids > 0).sum(axis=1, keepdims=True)
+    return hidden[:, 0] if pooling == 'cls' else mean
 
 
 def unit(vectors):
@@ -93,11 +95,15 @@ def test_a_file_of_texts_becomes_vectors_in_its_order(folder, tmp_path, monkeypa
     np.testing.assert_allclose(vectors, unit(reference([[text] for text in TEXTS])), atol=1e-4)
 
 
-@pytest.mark.parametrize('case', HEADS)
-def test_a_file_of_pairs_becomes_scores(case, bert_dir, tmp_path, monkeypatch):
-    """Guards the score that the run's threshold belongs to, for every method."""
+@pytest.mark.parametrize(
+    ('case', 'pooling'), [*((case, 'cls') for case in HEADS), ('interact', 'mean')]
+)
+def test_a_file_of_pairs_becomes_scores(case, pooling, bert_dir, tmp_path, monkeypatch):
+    """Guards the score that the run's threshold belongs to: of every method, in any precision."""
     monkeypatch.setattr(encode, 'CHUNK', 3)
-    head = write_run(tmp_path / 'run', bert_dir, case)
+    keras.mixed_precision.set_global_policy('mixed_bfloat16')  # which must not count
+    more = {} if pooling == 'cls' else {'pooling': pooling}  # runs before there was a choice: cls
+    head = write_run(tmp_path / 'run', bert_dir, case, **more)
     pairs, scores = tmp_path / 'pairs.tsv', tmp_path / 'scores.txt'
     pairs.write_text(''.join(f'{a}\t{b}\n' for a, b in PAIRS), encoding='utf-8')
     call(encode, monkeypatch, run=tmp_path / 'run', input=pairs, output=scores, format='pairs')
@@ -105,20 +111,25 @@ def test_a_file_of_pairs_becomes_scores(case, bert_dir, tmp_path, monkeypatch):
         u, v = (unit(reference([[pair[side]] for pair in PAIRS])) for side in (0, 1))
         expected = (u * v).sum(axis=1)
     else:
-        outputs = reference(PAIRS) @ head['head/kernel'] + head['head/bias']
+        outputs = reference(PAIRS, pooling) @ head['head/kernel'] + head['head/bias']
         powers = np.exp(outputs)
         expected = outputs if case == 'interact_cosent' else powers / powers.sum(1, keepdims=True)
         expected = expected if case.endswith('classes') else expected[:, -1]
     np.testing.assert_allclose(np.loadtxt(scores), expected, atol=1e-4)
 
 
-def test_exports_give_the_same_vectors(folder, tmp_path, monkeypatch):
-    """Guards both exports: padded batches and single rows, every weight, the length of a text."""
+def test_exports_give_the_same_vectors(bert_dir, tmp_path, monkeypatch):
+    """Guards both exports: padded batches and single rows, every weight, and the encoder's use."""
+    settings = {'do_lower_case': False, 'strip_accents': True, 'tokenize_chinese_chars': False}
+    (bert_dir / 'tokenizer_config.json').write_text(json.dumps(settings), encoding='utf-8')
+    folder = tmp_path / 'run'
+    write_run(folder, bert_dir, pooling='mean')
     for to in ('savedmodel', 'hf'):
         call(export, monkeypatch, run=folder, to=to, output=tmp_path / 'to' / to)
     serve = tf.saved_model.load(str(tmp_path / 'to' / 'savedmodel')).signatures['serving_default']
     ids = np.array([[2, *range(20, 40), 3], [2, 30, 3] + 19 * [0]], np.int32)
-    expected = unit(bert_cls(WEIGHTS, CONFIG, ids, 0 * ids, ids > 0))
+    hidden = bert_hidden(WEIGHTS, CONFIG, ids, 0 * ids, ids > 0)
+    expected = unit(hidden.sum(axis=1))  # as long as the mean
     for rows in (slice(0, 2), slice(1, 2)):
         vectors = serve(token_ids=tf.constant(ids[rows]))['vectors']
         np.testing.assert_allclose(vectors, expected[rows], atol=1e-4)
@@ -128,8 +139,12 @@ def test_exports_give_the_same_vectors(folder, tmp_path, monkeypatch):
     assert tensors.keys() == wanted.keys()
     for name, value in wanted.items():
         np.testing.assert_array_equal(tensors[name], value)
+    exported, run = load_encoder(tmp_path / 'to' / 'hf'), load_encoder(folder)
+    for name in ('pooling', 'maxlen'):
+        assert getattr(exported, name) == getattr(run, name)
+    assert exported.tokenizer.settings == run.tokenizer.settings == (False, True, False)
     bert = load_bert(tmp_path / 'to' / 'hf', maxlen=40)  # it is a folder for --bert_dir as well
-    np.testing.assert_allclose(unit(bert.model([ids, 0 * ids])[:, 0]), expected, atol=1e-4)
+    np.testing.assert_allclose(bert.model([ids, 0 * ids])[:, 0], hidden[:, 0], atol=1e-4)
 
 
 def break_run(folder, **change):

@@ -1,13 +1,19 @@
 """hf:NAME through huggingface_hub, with a cache and without a network: make test-peers."""
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import huggingface_hub
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 
+from cosent_tf.settings import TokenizerSettings, read_tokenizer_settings
+from cosent_tf.sources import find_source
 from tests.reference.hf_checkpoints import write_hf_bert
 
 ROOT = Path(__file__).parent.parent.parent
@@ -46,3 +52,33 @@ def test_without_a_network_the_way_by_hand_is_told(name, tmp_path):
     assert done.returncode == 2 and done.stderr.count('\n') == 1, done.stderr
     assert re.search(r'cannot be downloaded .*by hand: put config.json, vocab.txt', done.stderr)
     assert f'https://huggingface.co/{name}' in done.stderr
+
+
+def test_what_is_downloaded_says_how_to_use_it(tmp_path, monkeypatch):
+    """Guards encoders of the hub: without these files they would be [CLS]-pooled and uncased."""
+    hub, folder = tmp_path / 'hub', tmp_path / 'folder'
+    write_hf_bert(hub, 'model.safetensors')
+    kinds = ('Transformer', 'Pooling')
+    files = {
+        'modules.json': [
+            {'path': f'1_{kind}' * i, 'type': f'sentence_transformers.models.{kind}'}
+            for i, kind in enumerate(kinds)
+        ],
+        '1_Pooling/config.json': {'pooling_mode': 'mean'},
+        'tokenizer_config.json': {'do_lower_case': False, 'model_max_length': 50},
+    }
+    for name, content in files.items():
+        (hub / name).parent.mkdir(exist_ok=True)
+        (hub / name).write_text(json.dumps(content), encoding='utf-8')
+
+    def download(_, allow_patterns):
+        names = [path.relative_to(hub).as_posix() for path in hub.rglob('*') if path.is_file()]
+        for name in filter_repo_objects(names, allow_patterns=allow_patterns):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(hub / name, folder / name)
+        return folder
+
+    monkeypatch.setattr(huggingface_hub, 'snapshot_download', download)
+    source = find_source('hf:someone/encoder')
+    assert (source.pooling, source.maxlen) == ('mean', 50)
+    assert read_tokenizer_settings(source.bert_dir) == TokenizerSettings(False, False, True)

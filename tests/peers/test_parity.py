@@ -1,16 +1,18 @@
 """The same vectors as transformers and sentence-transformers: make test-peers."""
 
+import itertools
+import json
 import sys
 
 import numpy as np
 import pytest
 import torch
-from sentence_transformers import SentenceTransformer
-from transformers import AutoTokenizer, BertModel
+from sentence_transformers import SentenceTransformer, models
+from transformers import AutoTokenizer, BertModel, BertTokenizer
 
 import export
 from cosent_tf.encoder import load_encoder
-from cosent_tf.pretrained import load_bert
+from cosent_tf.pretrained import load_bert, load_tokenizer
 from tests.reference.checkpoints import tiny_vocab
 from tests.reference.hf_checkpoints import HF_CONFIG, write_hf_bert
 
@@ -66,7 +68,7 @@ def test_a_folder_saved_by_transformers_loads(tmp_path):
 
 @pytest.mark.parametrize('change', [{}, {'hidden_act': 'gelu_new', 'layer_norm_eps': 0.01}])
 def test_an_export_gives_the_same_vectors(change, tmp_path, monkeypatch):
-    """Guards the folder for others: weights, tokenizer, length, pooling and normalisation."""
+    """Guards the folder for others: weights, tokenizer, length and normalisation."""
     write_hf_bert(tmp_path / 'bert', 'model.safetensors', HF_CONFIG | change)
     folder = tmp_path / 'export'
     command = ['export.py', str(tmp_path / 'bert'), '--to', 'hf', '--output', str(folder)]
@@ -84,3 +86,67 @@ def test_an_export_gives_the_same_vectors(change, tmp_path, monkeypatch):
         vectors = model(**inputs).last_hidden_state[:, 0]
     vectors = torch.nn.functional.normalize(vectors)
     np.testing.assert_allclose(vectors.numpy(), expected, atol=TOLERANCE, rtol=0)
+
+
+def save_folder(folder, pooling, normalize, tokenizer):
+    """Write a tiny encoder as sentence-transformers saves it, with these tokenizer settings."""
+    bert = folder.with_name(f'{folder.name}-bert')
+    write_hf_bert(bert, 'model.safetensors')
+    (bert / 'tokenizer_config.json').write_text(json.dumps(tokenizer), encoding='utf-8')
+    parts = [models.Transformer(str(bert), max_seq_length=40), models.Pooling(32, pooling)]
+    SentenceTransformer(modules=parts + [models.Normalize()] * normalize, device='cpu').save(
+        str(folder)
+    )
+    return SentenceTransformer(str(folder), device='cpu')
+
+
+FOLDERS = {
+    'mean': ('mean', False, {}),
+    'cls': ('cls', True, {}),
+    'cased': ('mean', True, {'do_lower_case': False}),
+}
+
+
+@pytest.mark.parametrize('case', FOLDERS)
+def test_a_folder_is_used_as_sentence_transformers_uses_it(case, tmp_path, monkeypatch):
+    """Guards encoders of others, and what is exported of them: pooling, case, length."""
+    theirs = save_folder(tmp_path / 'st', *FOLDERS[case])
+    expected = theirs.encode(TEXTS)
+    ours = load_encoder(tmp_path / 'st').encode(TEXTS, normalize=FOLDERS[case][1])
+    np.testing.assert_allclose(ours, expected, atol=TOLERANCE, rtol=0)
+
+    folder = str(tmp_path / 'export')
+    command = ['export.py', str(tmp_path / 'st'), '--to', 'hf', '--output', folder]
+    monkeypatch.setattr(sys, 'argv', command)
+    export.main()
+    exported = SentenceTransformer(folder, device='cpu').encode(TEXTS)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(exported, expected, atol=TOLERANCE, rtol=0)
+
+
+STRANGE = [
+    'ÀÉÎ Çöü ÅÑ café naïve Ｃａｆｅ İstanbul straße',
+    '我Playing，GO1bank们 东北 手机app2.0…',
+    '한국어 カタカナ が ぎ \u0301e\u0301 ﬁ ㍿ ①②',
+    '\ta\x00b\ufffdc\u200bd\u3000e\u2028f\x85g 👍🏽 ❤️ \ufe0f',
+    "don't [x] ##ing $5 a_b ~^` “q” — ·",
+    '𠀀 㐀 﨎 豈 々 〇 ㄅ',
+]
+
+
+@pytest.mark.parametrize(
+    ('lower', 'strip', 'chinese'),
+    itertools.product([True, False], [None, True, False], [True, False]),
+)
+def test_tokens_are_those_of_transformers(lower, strip, chinese, tmp_path):
+    """Guards every combination of settings on the characters that they are about."""
+    pieces = sorted({char for text in STRANGE + TEXTS for char in text if char.isprintable()})
+    vocab = list(dict.fromkeys([*tiny_vocab(), *'abcdefghijklmnopqrstuvwxyz', *pieces]))
+    vocab = [token for token in vocab if token.strip()]
+    vocab += [f'##{token}' for token in vocab if len(token) == 1 and f'##{token}' not in vocab]
+    (tmp_path / 'vocab.txt').write_text('\n'.join(vocab) + '\n', encoding='utf-8')
+    config = {'do_lower_case': lower, 'strip_accents': strip, 'tokenize_chinese_chars': chinese}
+    (tmp_path / 'tokenizer_config.json').write_text(json.dumps(config), encoding='utf-8')
+    ours, theirs = load_tokenizer(tmp_path), BertTokenizer.from_pretrained(tmp_path)
+    for text in STRANGE + TEXTS:
+        assert ours.encode(text)[0] == theirs(text)['input_ids'], text
