@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from cosent_tf.bert.scoring import load_scorer
+from cosent_tf.bert.vectors import load_encoder
 from cosent_tf.cli import exit_on_error, make_parser
-from cosent_tf.encoder import load_encoder
 from cosent_tf.errors import UserError
-from cosent_tf.files import write_atomic
 from cosent_tf.readers import iter_lines
-from cosent_tf.scoring import load_scorer
+from cosent_tf.run.files import write_atomic
 
 CHUNK = 10_000  # lines encoded together: equal ones once, like lengths side by side
 

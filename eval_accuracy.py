@@ -15,13 +15,13 @@ Besides: 95 % intervals, whether methods differ (McNemar's exact test, paired bo
 
 from pathlib import Path
 
-from cosent_tf import render
 from cosent_tf.cli import exit_on_error, make_parser
 from cosent_tf.errors import RunError, UserError
-from cosent_tf.evaluation import evaluate
-from cosent_tf.plots import save_plot
-from cosent_tf.report import build_sections, published_section
-from cosent_tf.runs import list_runs
+from cosent_tf.report import render
+from cosent_tf.report.evaluation import evaluate
+from cosent_tf.report.plots import save_plot
+from cosent_tf.report.sections import build_sections, published_section
+from cosent_tf.run.folder import list_runs
 
 
 def main():

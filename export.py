@@ -19,13 +19,13 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from cosent_tf.backend import tf
+from cosent_tf.bert.compat import tf
+from cosent_tf.bert.formats import read_config, read_vocab
+from cosent_tf.bert.sources import find_source
+from cosent_tf.bert.vectors import SentenceEncoder, load_encoder
 from cosent_tf.cli import exit_on_error, make_parser
-from cosent_tf.encoder import SentenceEncoder, load_encoder
 from cosent_tf.errors import UserError
-from cosent_tf.files import write_json, write_text
-from cosent_tf.formats import read_config, read_vocab
-from cosent_tf.sources import find_source
+from cosent_tf.run.files import write_json, write_text
 
 ACTIVATIONS = {'gelu_erf': 'gelu', 'gelu_tanh': 'gelu_new', 'relu': 'relu', 'swish': 'silu'}
 

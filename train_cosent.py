@@ -13,14 +13,14 @@ Published test accuracy (%, kexue.fm/archives/8860), and ours: python eval_accur
     RoBERTa   85.93   83.42   87.63   76.55   83.38
 """
 
-from cosent_tf.backend import Adam, keras
+from cosent_tf.bert.compat import Adam, keras
+from cosent_tf.bert.pretrained import load_bert, load_tokenizer
+from cosent_tf.bert.vectors import PooledVector, RowEncoder
 from cosent_tf.cli import exit_on_error, resolve, training_parser
 from cosent_tf.data import Batches, encode_sentences, read_task
-from cosent_tf.encoder import PooledVector, RowEncoder
 from cosent_tf.losses import cosent_loss
 from cosent_tf.metrics import cosine_similarity
-from cosent_tf.pretrained import load_bert, load_tokenizer
-from cosent_tf.start import start_run
+from cosent_tf.run.start import start_run
 from cosent_tf.training import Model, fit
 
 

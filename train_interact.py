@@ -18,14 +18,14 @@ python eval_accuracy.py
     RoBERTa, cosent  86.06   84.23   88.14   83.03   85.37
 """
 
-from cosent_tf.backend import Adam, K, keras
+from cosent_tf.bert.compat import Adam, K, keras
+from cosent_tf.bert.pretrained import load_bert, load_tokenizer
+from cosent_tf.bert.vectors import PooledVector, RowEncoder
 from cosent_tf.cli import exit_on_error, resolve, training_parser
 from cosent_tf.data import Batches, class_count, encode_joint, read_task
-from cosent_tf.encoder import PooledVector, RowEncoder
 from cosent_tf.errors import UserError
 from cosent_tf.losses import cosent_score_loss
-from cosent_tf.pretrained import load_bert, load_tokenizer
-from cosent_tf.start import start_run
+from cosent_tf.run.start import start_run
 from cosent_tf.training import Model, fit
 
 

@@ -13,13 +13,13 @@ Published test accuracy (%, kexue.fm/archives/8860), and ours: python eval_accur
     RoBERTa   85.34   82.52   88.14   68.35   81.09
 """
 
-from cosent_tf.backend import Adam, K, keras
+from cosent_tf.bert.compat import Adam, K, keras
+from cosent_tf.bert.pretrained import load_bert, load_tokenizer
+from cosent_tf.bert.vectors import PooledVector, RowEncoder
 from cosent_tf.cli import exit_on_error, resolve, training_parser
 from cosent_tf.data import Batches, class_count, encode_sentences, read_task
-from cosent_tf.encoder import PooledVector, RowEncoder
 from cosent_tf.metrics import cosine_similarity
-from cosent_tf.pretrained import load_bert, load_tokenizer
-from cosent_tf.start import start_run
+from cosent_tf.run.start import start_run
 from cosent_tf.training import Model, fit
 
 

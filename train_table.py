@@ -16,8 +16,8 @@ from pathlib import Path
 
 from cosent_tf.cli import MODELS, exit_on_error, make_parser
 from cosent_tf.errors import RunError
-from cosent_tf.published import TASKS
-from cosent_tf.runs import STATE_FILE, is_finished, run_name
+from cosent_tf.report.published import TASKS
+from cosent_tf.run.folder import STATE_FILE, is_finished, run_name
 
 COMMANDS = {
     'cosent': ['train_cosent.py'],

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common import alternate, report, timed
-from cosent_tf.backend import tf
+from cosent_tf.bert.compat import tf
 from cosent_tf.cli import make_parser, positive
 from cosent_tf.losses import SCALE, cosent_loss
 

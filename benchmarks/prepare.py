@@ -5,11 +5,11 @@ import itertools
 from pathlib import Path
 
 from benchmarks.workload import Workload
+from cosent_tf.bert.pretrained import SPECIAL_TOKENS
 from cosent_tf.cli import make_parser, positive
 from cosent_tf.data import Pair, read_pairs, split_path
-from cosent_tf.demo import BERT, demo_pairs, write_bert
+from cosent_tf.demo.task import BERT, demo_pairs, write_bert
 from cosent_tf.errors import UserError
-from cosent_tf.pretrained import SPECIAL_TOKENS
 
 SIZES = ('layers', 'hidden', 'heads', 'inner', 'batch_size', 'maxlen', 'rounds')
 

@@ -14,12 +14,12 @@ import numpy as np
 
 from benchmarks.common import Turn
 from benchmarks.workload import SEED, Workload
-from cosent_tf.backend import Adam, PlainAdam, build_transformer_model, keras, tf
+from cosent_tf.bert.compat import Adam, PlainAdam, build_transformer_model, keras, tf
+from cosent_tf.bert.pretrained import load_bert, load_tokenizer
+from cosent_tf.bert.vectors import PooledVector, RowEncoder
 from cosent_tf.data import Batches, encode_sentences
-from cosent_tf.encoder import PooledVector, RowEncoder
 from cosent_tf.losses import cosent_loss
 from cosent_tf.metrics import cosine_similarity
-from cosent_tf.pretrained import load_bert, load_tokenizer
 from cosent_tf.training import Model, make_dataset
 
 LEARNING_RATE = 2e-5

@@ -23,7 +23,7 @@ from benchmarks.common import alternate, ratio, report, timed
 from benchmarks.prepare import make_workload, settings, workload_parser
 from benchmarks.subjects import make_batches, our_model, plain_model, training
 from benchmarks.workload import Workload
-from cosent_tf.backend import tf
+from cosent_tf.bert.compat import tf
 from cosent_tf.cli import exit_on_error, positive
 
 MATRIX = 2048

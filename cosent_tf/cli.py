@@ -9,12 +9,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from cosent_tf.bert.settings import POOLINGS
+from cosent_tf.bert.sources import bert_folder
 from cosent_tf.data import SPLITS, TASKS, split_path
 from cosent_tf.errors import UserError
-from cosent_tf.published import PAIRS
-from cosent_tf.runs import run_name
-from cosent_tf.settings import POOLINGS
-from cosent_tf.sources import bert_folder
+from cosent_tf.report.published import PAIRS
+from cosent_tf.run.folder import run_name
 
 # model: (environment variable, default folder), which download.py fills
 MODELS = {
@@ -141,7 +141,7 @@ def resolve(
 
 def _data_dir(args: argparse.Namespace) -> str:
     if args.task == 'DEMO' and not args.data_dir:
-        from cosent_tf.demo import make_demo_data
+        from cosent_tf.demo.task import make_demo_data
 
         make_demo_data(DEMO_DATA_DIR)
         return DEMO_DATA_DIR
@@ -161,7 +161,7 @@ def _data_dir(args: argparse.Namespace) -> str:
 
 def _bert_dir(args: argparse.Namespace) -> str:
     if args.task == 'DEMO' and not args.bert_dir:
-        from cosent_tf.demo import make_demo_bert
+        from cosent_tf.demo.task import make_demo_bert
 
         make_demo_bert(DEMO_BERT_DIR)
         return str(Path(DEMO_BERT_DIR).absolute())

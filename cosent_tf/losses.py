@@ -9,7 +9,7 @@ References: 苏剑林, "CoSENT（一）：比Sentence-BERT更有效的句向量�
 (the loss); archives/8860 (against interaction); archives/9341 (the loss on a joint model's number).
 """
 
-from cosent_tf.backend import tf
+from cosent_tf.bert.compat import tf
 
 SCALE = 20.0  # the article's factor on the cosine: an inverse temperature of 0.05
 MIN_SQUARED_NORM = 1e-12  # a shorter vector counts as zero: it has no direction

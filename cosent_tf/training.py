@@ -9,22 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from cosent_tf.backend import keras, tf
-from cosent_tf.checkpoints import (
-    State,
-    check_weights,
-    model_weights,
-    read_state,
-    read_weights,
-    state_variables,
-    write_state,
-    write_weights,
-)
+from cosent_tf.bert.compat import keras, tf
+from cosent_tf.bert.inputs import distribute
+from cosent_tf.bert.weights import check_weights, model_weights, read_weights
 from cosent_tf.data import Batches, Split
 from cosent_tf.decisions import fit_rule
-from cosent_tf.distribution import (
+from cosent_tf.errors import RunError, WriteError
+from cosent_tf.run.checkpoints import State, read_state, state_variables, write_state, write_weights
+from cosent_tf.run.distribution import (
     LOST,
-    distribute,
     from_chief,
     gather,
     has_workers,
@@ -32,9 +25,8 @@ from cosent_tf.distribution import (
     lost_worker,
     share,
 )
-from cosent_tf.errors import RunError, WriteError
-from cosent_tf.files import write_json, write_text
-from cosent_tf.runs import (
+from cosent_tf.run.files import write_json, write_text
+from cosent_tf.run.folder import (
     HISTORY_FILE,
     LOSSES_FILE,
     METRICS_FILE,
@@ -44,7 +36,7 @@ from cosent_tf.runs import (
     WEIGHTS_FILE,
     write_predictions,
 )
-from cosent_tf.start import show_figures
+from cosent_tf.run.start import show_figures
 
 Score = Callable[[str], np.ndarray]  # the name of a split → scores (n,) or (n, C)
 

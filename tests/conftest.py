@@ -8,7 +8,7 @@ import pytest
 
 os.environ.setdefault('CUDA_VISIBLE_DEVICES', '-1')  # the CPU, and no word about a GPU
 
-from cosent_tf.backend import keras
+from cosent_tf.bert.compat import keras
 from cosent_tf.data import SPLITS, split_path
 from tests.reference.checkpoints import CHARACTERS, TINY_CONFIG, write_google_bert
 

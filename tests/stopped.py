@@ -13,7 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-from cosent_tf import start, training  # noqa: F401 (imported before the forks)
+from cosent_tf import training
 
 SIGNALS = {'kill': signal.SIGKILL, 'interrupt': signal.SIGINT}
 

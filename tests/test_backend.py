@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cosent_tf.backend import Adam, PlainAdam, tf
+from cosent_tf.bert.compat import Adam, PlainAdam, tf
 
 ROOT = Path(__file__).parent.parent
 
@@ -45,8 +45,8 @@ def run(code):
 
 def test_keras_3_imported_first_is_refused_with_the_cure():
     """Guards against bert4keras failing later with an unrelated message."""
-    done = run('import keras; import cosent_tf.backend')
-    assert 'import cosent_tf.backend first' in done.stderr.splitlines()[-1]
+    done = run('import keras; import cosent_tf.bert.compat')
+    assert 'import cosent_tf.bert.compat first' in done.stderr.splitlines()[-1]
 
 
 def test_missing_bert4keras_is_told_with_the_pip_line():
@@ -55,7 +55,7 @@ def test_missing_bert4keras_is_told_with_the_pip_line():
         'import importlib.util as u; find = u.find_spec\n'
         'u.find_spec = lambda name, *a: None if name == "bert4keras" else find(name, *a)\n'
     )
-    done = run(hide + 'import cosent_tf.backend')
+    done = run(hide + 'import cosent_tf.bert.compat')
     assert 'pip install --no-deps bert4keras==0.11.5' in done.stderr.splitlines()[-1]
 
 
@@ -70,6 +70,6 @@ def test_bert4keras_imports_without_distutils():
         'find = u.find_spec\n'
         'u.find_spec = lambda name, *a: None if name == "distutils" else find(name, *a)\n'
     )
-    done = run(hide + 'from cosent_tf.backend import Adam; Adam(1e-3); print("built")')
+    done = run(hide + 'from cosent_tf.bert.compat import Adam; Adam(1e-3); print("built")')
     assert done.stdout == 'built\n', done.stderr
     assert done.stderr == ''

@@ -6,7 +6,12 @@ from scipy.stats import bootstrap
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from cosent_tf.compare import accuracy_interval, bootstrap_interval, compare_decisions, mcnemar_p
+from cosent_tf.report.significance import (
+    accuracy_interval,
+    bootstrap_interval,
+    compare_decisions,
+    mcnemar_p,
+)
 
 
 def decisions(both, only_first, only_second, neither):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cosent_tf.bert.pretrained import load_tokenizer
 from cosent_tf.data import (
     Batches,
     Encoded,
@@ -15,7 +16,6 @@ from cosent_tf.data import (
     read_task,
 )
 from cosent_tf.errors import UserError
-from cosent_tf.pretrained import load_tokenizer
 from tests.conftest import write_lines
 from tests.reference.checkpoints import tiny_vocab
 

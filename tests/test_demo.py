@@ -7,9 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from cosent_tf import demo
-from cosent_tf.backend import Tokenizer, build_transformer_model, tf
+from cosent_tf.bert.compat import Tokenizer, build_transformer_model, tf
 from cosent_tf.data import read_task
+from cosent_tf.demo import task as demo
 from cosent_tf.readers import read_pairs
 
 SPLITS = ('train', 'valid', 'test')

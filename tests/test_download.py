@@ -16,11 +16,11 @@ import pytest
 from huggingface_hub import constants
 
 import download
-from cosent_tf import fetch, unpack
+from cosent_tf.bert.sources import bert_folder
 from cosent_tf.cli import exit_on_error, resolve, training_parser
 from cosent_tf.data import SPLITS
+from cosent_tf.download import fetch, unpack
 from cosent_tf.errors import UserError
-from cosent_tf.sources import bert_folder
 from tests.hosts import serving
 
 ROOT = Path(__file__).parent.parent

@@ -6,11 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from cosent_tf.backend import build_transformer_model, keras, tf
+from cosent_tf.bert.compat import build_transformer_model, keras, tf
+from cosent_tf.bert.pretrained import load_bert, named_weights
+from cosent_tf.bert.vectors import PooledVector, RowEncoder, load_encoder
 from cosent_tf.data import TokenRows
-from cosent_tf.encoder import PooledVector, RowEncoder, load_encoder
 from cosent_tf.errors import UserError
-from cosent_tf.pretrained import load_bert, named_weights
 from tests.reference.numpy_bert import bert_hidden
 
 LENGTHS = [5, 30, 2, 17, 3, 3, 29, 8, 11]
@@ -140,7 +140,7 @@ def test_xla_compiles_few_shapes(bert_dir, monkeypatch):
 
 def test_row_encoder_returns_the_order_of_the_rows(bert_dir, token_ids, monkeypatch):
     """Guards scores that belong to another pair: rows are encoded longest first."""
-    monkeypatch.setattr('cosent_tf.encoder.TOKENS_A_BATCH', 40)
+    monkeypatch.setattr('cosent_tf.bert.vectors.TOKENS_A_BATCH', 40)
     bert = load_bert(bert_dir, maxlen=32)
     inputs = keras.Input((None,), dtype='int32')
     encode = RowEncoder(keras.Model(inputs, PooledVector(bert)(inputs)))

@@ -8,8 +8,8 @@ random and large, so no layer is near the identity and no bias near 0.
 import numpy as np
 import pytest
 
-from cosent_tf.backend import build_transformer_model
-from cosent_tf.encoder import load_encoder
+from cosent_tf.bert.compat import build_transformer_model
+from cosent_tf.bert.vectors import load_encoder
 from tests.reference.checkpoints import TINY_CONFIG, tiny_vocab, write_google_bert
 from tests.reference.numpy_bert import bert_cls, bert_hidden
 

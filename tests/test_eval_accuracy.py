@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cosent_tf.overlap import character_overlap
-from cosent_tf.published import (
+from cosent_tf.report.overlap import character_overlap
+from cosent_tf.report.published import (
     PUBLISHED,
     PUBLISHED_SPEARMAN,
     TASKS,
     averaged_tasks,
     published_figure,
 )
-from cosent_tf.runs import TEST_FILE, VALID_FILE, run_name, write_predictions
+from cosent_tf.run.folder import TEST_FILE, VALID_FILE, run_name, write_predictions
 
 SCRIPT = Path(__file__).parent.parent / 'eval_accuracy.py'
 PAIRS = [

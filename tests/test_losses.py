@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from cosent_tf.backend import keras, tf
+from cosent_tf.bert.compat import keras, tf
 from cosent_tf.losses import cosent_loss, cosent_score_loss
 
 

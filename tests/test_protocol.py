@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from cosent_tf import training
-from cosent_tf.checkpoints import model_weights
+from cosent_tf.bert.weights import model_weights
 from cosent_tf.data import read_pairs
 from cosent_tf.decisions import fit_rule
-from cosent_tf.evaluation import evaluate
-from cosent_tf.runs import METHODS, list_runs, read_predictions, write_predictions
+from cosent_tf.report.evaluation import evaluate
+from cosent_tf.run.folder import METHODS, list_runs, read_predictions, write_predictions
 from tests.reference import protocol
 from tests.test_training import METHODS as SCRIPTS
 from tests.test_training import command, run

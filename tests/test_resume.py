@@ -15,17 +15,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cosent_tf import start, training
-from cosent_tf.backend import Adam, keras, tf
-from cosent_tf.checkpoints import (
-    State,
-    read_state,
-    read_weights,
-    state_variables,
-    write_state,
-    write_weights,
-)
+from cosent_tf import training
+from cosent_tf.bert.compat import Adam, keras, tf
+from cosent_tf.bert.weights import read_weights
 from cosent_tf.errors import RunError, UserError
+from cosent_tf.run import start
+from cosent_tf.run.checkpoints import State, read_state, state_variables, write_state, write_weights
 from cosent_tf.training import EndOfEpoch
 from tests.test_training import FILES, ROOT, command, run
 

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from cosent_tf.errors import UserError
-from cosent_tf.pretrained import BertTokenizer
-from cosent_tf.settings import (
+from cosent_tf.bert.pretrained import BertTokenizer
+from cosent_tf.bert.settings import (
     TokenizerSettings,
     read_maxlen,
     read_pooling,
     read_tokenizer_settings,
 )
+from cosent_tf.errors import UserError
 
 OLD, NEW = 'sentence_transformers.models', 'sentence_transformers.sentence_transformer.modules'
 BERT_NORMALIZER = {'type': 'BertNormalizer', 'clean_text': True, 'lowercase': False}

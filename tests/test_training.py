@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cosent_tf.backend import keras, tf
-from cosent_tf.encoder import PooledVector, load_encoder
+from cosent_tf.bert.compat import keras, tf
+from cosent_tf.bert.vectors import PooledVector, load_encoder
 from cosent_tf.metrics import cosine_similarity
-from cosent_tf.runs import read_predictions
+from cosent_tf.run.folder import read_predictions
 from tests.conftest import toy_lines, write_lines
 from tests.reference.protocol import published_threshold
 
@@ -272,7 +272,7 @@ def test_a_gpu_that_tensorflow_does_not_see_is_an_error(flags, tmp_path, monkeyp
     assert "pip install 'tensorflow[and-cuda]==" in message and '--device cpu' in message
     called = []
     monkeypatch.setattr(tf.config, 'set_visible_devices', lambda *devices: called.append(devices))
-    monkeypatch.setattr('cosent_tf.start.use_strategy', lambda _: sys.exit('goes on'))
+    monkeypatch.setattr('cosent_tf.run.start.use_strategy', lambda _: sys.exit('goes on'))
     arguments = command('train_cosent.py', flags, '--device', 'cpu')
     assert run(arguments, monkeypatch, capsys) == ('goes on', '')
     assert called == [([], 'GPU')]

@@ -12,14 +12,14 @@ import huggingface_hub
 import pytest
 from huggingface_hub.utils import filter_repo_objects
 
-from cosent_tf.settings import TokenizerSettings, read_tokenizer_settings
-from cosent_tf.sources import find_source
+from cosent_tf.bert.settings import TokenizerSettings, read_tokenizer_settings
+from cosent_tf.bert.sources import find_source
 from tests.reference.hf_checkpoints import write_hf_bert
 
 ROOT = Path(__file__).parent.parent.parent
 COMMIT = '0123456789abcdef0123456789abcdef01234567'
 SHOW = (
-    'import sys; from cosent_tf import cli, sources;'
+    'import sys; from cosent_tf import cli; from cosent_tf.bert import sources;'
     'cli.exit_on_error(lambda: print(sources.find_source(sys.argv[1]).bert_dir))'
 )
 

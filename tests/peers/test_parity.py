@@ -11,8 +11,8 @@ from sentence_transformers import SentenceTransformer, models
 from transformers import AutoTokenizer, BertModel, BertTokenizer
 
 import export
-from cosent_tf.encoder import load_encoder
-from cosent_tf.pretrained import load_bert, load_tokenizer
+from cosent_tf.bert.pretrained import load_bert, load_tokenizer
+from cosent_tf.bert.vectors import load_encoder
 from tests.reference.checkpoints import tiny_vocab
 from tests.reference.hf_checkpoints import HF_CONFIG, write_hf_bert
 

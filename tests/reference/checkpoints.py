@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cosent_tf.backend import tf
+from cosent_tf.bert.compat import tf
 
 TINY_CONFIG = {
     'attention_probs_dropout_prob': 0.1,

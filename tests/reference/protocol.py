@@ -7,8 +7,8 @@ Adam, and the published threshold searches.
 import numpy as np
 from scipy.optimize import minimize
 
-from cosent_tf.backend import K, PlainAdam, Tokenizer, build_transformer_model, keras
-from cosent_tf.pretrained import named_weights
+from cosent_tf.bert.compat import K, PlainAdam, Tokenizer, build_transformer_model, keras
+from cosent_tf.bert.pretrained import named_weights
 
 SIAMESE = ('cosent', 'sbert')
 

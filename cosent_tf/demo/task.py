@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cosent_tf.demo_templates import DOMAINS, NUMBERS, PEOPLE
+from cosent_tf.demo.templates import DOMAINS, NUMBERS, PEOPLE
 
 SEED = 42  # of data and weights; independent of the seed of a training run
 PAIRS = {'train': 12000, 'valid': 1000, 'test': 1000}
@@ -203,7 +203,7 @@ def write_bert(folder: Path, vocab: list[str], sizes: dict) -> None:
         vocab: the tokens.
         sizes: bert_config.json without the size of the vocabulary.
     """
-    from cosent_tf.backend import tf  # here: the data alone need no TensorFlow
+    from cosent_tf.bert.compat import tf  # here: the data alone need no TensorFlow
 
     config = {**sizes, 'vocab_size': len(vocab)}
     (folder / 'vocab.txt').write_text('\n'.join(vocab) + '\n', encoding='utf-8')

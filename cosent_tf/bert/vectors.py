@@ -7,12 +7,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from cosent_tf.backend import keras, tf
-from cosent_tf.checkpoints import read_weights
-from cosent_tf.data import TokenRows, encode_texts
-from cosent_tf.distribution import distribute, replicas
-from cosent_tf.errors import UserError
-from cosent_tf.pretrained import (
+from cosent_tf.bert.compat import keras, tf
+from cosent_tf.bert.inputs import distribute, replicas
+from cosent_tf.bert.pretrained import (
     BertTokenizer,
     PooledBERT,
     build_bert,
@@ -21,8 +18,10 @@ from cosent_tf.pretrained import (
     named_weights,
     row_lengths,
 )
-from cosent_tf.runs import WEIGHTS_FILE
-from cosent_tf.sources import find_source
+from cosent_tf.bert.sources import WEIGHTS_FILE, find_source
+from cosent_tf.bert.weights import read_weights
+from cosent_tf.data import TokenRows, encode_texts
+from cosent_tf.errors import UserError
 
 GROUPS = 4  # of rows of a batch, by length
 XLA_MULTIPLE = 32

@@ -1,14 +1,14 @@
 """One picture of a report: the metric by task and method, and the scores of each class.
 
-Only names of tasks, encoders and methods are drawn, which are ASCII (see runs.py): no sentence,
+Only names of tasks, encoders and methods are drawn, which are ASCII (see run.folder): no sentence,
 so no font for Chinese is needed. matplotlib is imported on first use.
 """
 
 import numpy as np
 
-from cosent_tf.evaluation import row_order
-from cosent_tf.files import write_atomic
-from cosent_tf.tables import HEADINGS, build_table, method_label
+from cosent_tf.report.evaluation import row_order
+from cosent_tf.report.tables import HEADINGS, build_table, method_label
+from cosent_tf.run.files import write_atomic
 
 _PANELS_A_ROW = 4
 # Okabe and Ito's colours, distinct for colour-blind readers too.

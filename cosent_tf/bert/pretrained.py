@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cosent_tf.backend import BERT, Embedding, Tokenizer, build_transformer_model, keras, tf
+from cosent_tf.bert.compat import BERT, Embedding, Tokenizer, build_transformer_model, keras, tf
+from cosent_tf.bert.formats import read_config, read_tensors, read_vocab
+from cosent_tf.bert.settings import TokenizerSettings, read_tokenizer_settings
 from cosent_tf.errors import UserError
-from cosent_tf.formats import read_config, read_tensors, read_vocab
-from cosent_tf.settings import TokenizerSettings, read_tokenizer_settings
 
 SPECIAL_TOKENS = ('[PAD]', '[UNK]', '[CLS]', '[SEP]')
 

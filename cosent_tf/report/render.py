@@ -2,10 +2,10 @@
 
 import io
 
-from cosent_tf.compare import accuracy_interval, compare_methods
-from cosent_tf.files import to_json
-from cosent_tf.overlap import BINS, split_by_overlap
-from cosent_tf.tables import build_table
+from cosent_tf.report.overlap import BINS, split_by_overlap
+from cosent_tf.report.significance import accuracy_interval, compare_methods
+from cosent_tf.report.tables import build_table
+from cosent_tf.run.files import to_json
 
 WIDTH = 100
 

@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from cosent_tf.decisions import Rule, fit_rule, is_graded
 from cosent_tf.errors import UserError
-from cosent_tf.published import PUBLISHED
-from cosent_tf.runs import (
+from cosent_tf.report.published import PUBLISHED
+from cosent_tf.run.folder import (
     METHODS,
     TEST_FILE,
     VALID_FILE,

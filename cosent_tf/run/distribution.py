@@ -7,11 +7,12 @@ one device; its gradient flows back to each replica's own rows.
 
 import importlib.util
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 
-from cosent_tf.backend import has_hidden_gpu, tf, use_cpu
+from cosent_tf.bert.compat import has_hidden_gpu, tf, use_cpu
+from cosent_tf.bert.inputs import replicas
 from cosent_tf.errors import RunError, UserError
 
 STRATEGIES = {
@@ -20,7 +21,6 @@ STRATEGIES = {
     'multiworker': tf.distribute.MultiWorkerMirroredStrategy,
 }
 LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
-PREFETCHED = 8  # parts of a batch, made ahead of the step that needs them
 
 
 def use_device(name: str) -> None:
@@ -66,11 +66,6 @@ def use_strategy(name: str) -> None:
     tf.distribute.experimental_set_strategy(STRATEGIES[name]())
 
 
-def replicas() -> int:
-    """Return how many devices share a batch."""
-    return tf.distribute.get_strategy().num_replicas_in_sync
-
-
 def is_chief() -> bool:
     """Tell whether this process is the one that writes."""
     return tf.distribute.get_strategy().extended.should_checkpoint
@@ -79,30 +74,6 @@ def is_chief() -> bool:
 def has_workers() -> bool:
     """Tell whether other processes take part."""
     return isinstance(tf.distribute.get_strategy(), STRATEGIES['multiworker'])
-
-
-def distribute(generate: Callable[[int, slice], Iterator], signature) -> tf.data.Dataset:
-    """Make a dataset that gives every replica its own part of each step.
-
-    Args:
-        generate: the number of replicas, and which of them this process has → their parts of the
-            first step, of the second, …
-        signature: of a part.
-    """
-
-    def own_parts(context):
-        count = context.num_replicas_in_sync // context.num_input_pipelines
-        first = context.input_pipeline_id * count
-        own = slice(first, first + count)
-        parts = tf.data.Dataset.from_generator(
-            lambda: generate(context.num_replicas_in_sync, own), output_signature=signature
-        )
-        options = tf.data.Options()
-        # there is nothing to tune, and its thread delays the end of an iterator by seconds
-        options.autotune.enabled = False
-        return parts.prefetch(PREFETCHED).with_options(options)
-
-    return tf.distribute.get_strategy().distribute_datasets_from_function(own_parts)
 
 
 def gather(value: tf.Tensor) -> tf.Tensor:

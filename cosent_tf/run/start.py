@@ -13,14 +13,15 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
-from cosent_tf.backend import device_name, keras, tf, versions
+from cosent_tf.bert.compat import device_name, keras, tf, versions
+from cosent_tf.bert.formats import CONFIGS
+from cosent_tf.bert.inputs import replicas
 from cosent_tf.data import SPLITS, split_path
-from cosent_tf.distribution import from_chief, is_chief, replicas, use_device, use_strategy
 from cosent_tf.errors import UserError
-from cosent_tf.files import remove_temporaries, write_json
-from cosent_tf.formats import CONFIGS
 from cosent_tf.readers import read_json
-from cosent_tf.runs import (
+from cosent_tf.run.distribution import from_chief, is_chief, use_device, use_strategy
+from cosent_tf.run.files import remove_temporaries, write_json
+from cosent_tf.run.folder import (
     CONFIG_FILE,
     HISTORY_FILE,
     LOSSES_FILE,

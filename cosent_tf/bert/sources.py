@@ -6,9 +6,10 @@ TensorFlow-free, so that a wrong name is told at once.
 from pathlib import Path
 from typing import NamedTuple
 
+from cosent_tf.bert.settings import check_length, read_if_there, read_maxlen, read_pooling
 from cosent_tf.errors import UserError
-from cosent_tf.runs import CONFIG_FILE, WEIGHTS_FILE
-from cosent_tf.settings import check_length, read_if_there, read_maxlen, read_pooling
+
+CONFIG_FILE, WEIGHTS_FILE = 'config.json', 'best.weights.h5'  # of a run
 
 HUB = 'hf:'
 # Each is enough, so that only the first one there is downloaded.

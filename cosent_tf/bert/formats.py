@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from cosent_tf.backend import tf
+from cosent_tf.bert.compat import tf
 from cosent_tf.errors import UserError
 from cosent_tf.readers import read_json, read_lines
 

@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cosent_tf.bert.sources import CONFIG_FILE, WEIGHTS_FILE  # noqa: F401 (of a run, too)
 from cosent_tf.errors import UserError
-from cosent_tf.files import write_text
+from cosent_tf.run.files import write_text
 
 METHODS = ('cosent', 'sbert', 'interact', 'interact_cosent')
-CONFIG_FILE, METRICS_FILE = 'config.json', 'metrics.json'
+METRICS_FILE = 'metrics.json'
 HISTORY_FILE, LOSSES_FILE = 'history.csv', 'losses.csv'
-WEIGHTS_FILE, STATE_FILE = 'best.weights.h5', 'state.h5'
+STATE_FILE = 'state.h5'
 VALID_FILE, TEST_FILE = 'predictions.valid.tsv', 'predictions.test.tsv'
 
 _WORD = '[A-Za-z0-9_-]+'

@@ -3,17 +3,17 @@
 from itertools import pairwise
 from typing import NamedTuple
 
-from cosent_tf.compare import RESAMPLES, accuracy_interval, compare_methods
-from cosent_tf.evaluation import STALL
-from cosent_tf.overlap import BINS, split_by_overlap
-from cosent_tf.published import (
+from cosent_tf.report.evaluation import STALL
+from cosent_tf.report.overlap import BINS, split_by_overlap
+from cosent_tf.report.published import (
     INTERACT_REPEATED,
     MAJORITY,
     PUBLISHED,
     PUBLISHED_SPEARMAN,
     table_tasks,
 )
-from cosent_tf.tables import HEADINGS, MEASURES, Cell, build_table, method_label
+from cosent_tf.report.significance import RESAMPLES, accuracy_interval, compare_methods
+from cosent_tf.report.tables import HEADINGS, MEASURES, Cell, build_table, method_label
 
 _COLUMNS_A_TABLE = 6  # as many as 100 characters hold beside the row's name
 _SEARCHES = {'powell': "Powell's search, as published", 'exact': 'exact search'}

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cosent_tf.evaluation import row_order
 from cosent_tf.metrics import f1, macro_f1
-from cosent_tf.published import (
+from cosent_tf.report.evaluation import row_order
+from cosent_tf.report.published import (
     MAJORITY,
     PUBLISHED,
     TASKS,

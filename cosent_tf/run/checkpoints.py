@@ -1,4 +1,4 @@
-"""Weights and the state of an interrupted run, as HDF5 files that are there whole or not at all.
+"""Weights and the state of an interrupted run, written as HDF5 files: whole or not at all.
 
 Every array has a checksum, so that a damaged file is refused.
 """
@@ -11,10 +11,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from cosent_tf.backend import keras, tf
-from cosent_tf.errors import UserError
-from cosent_tf.files import write_atomic
-from cosent_tf.pretrained import set_weights
+from cosent_tf.bert.compat import keras, tf
+from cosent_tf.bert.pretrained import set_weights
+from cosent_tf.bert.weights import model_weights, read_arrays
+from cosent_tf.run.files import write_atomic
 
 
 @dataclass
@@ -28,18 +28,6 @@ class State:
     losses: list[float] = field(default_factory=list)  # of every step so far
 
 
-def model_weights(model: keras.Model) -> dict[str, tf.Variable]:
-    """Return the weights of a model by stable names: Google's, and `head/kernel`, `head/bias`."""
-    weights = {}
-    for layer in model.layers:
-        if hasattr(layer, 'named_weights'):  # the encoder
-            weights |= layer.named_weights
-        else:
-            for weight in layer.weights:
-                weights[f'{layer.name}/{weight.name.split("/")[-1].removesuffix(":0")}'] = weight
-    return weights
-
-
 def write_weights(path: Path, weights: dict[str, tf.Variable]) -> None:
     """Write weights, one dataset each, by their names.
 
@@ -47,24 +35,6 @@ def write_weights(path: Path, weights: dict[str, tf.Variable]) -> None:
         WriteError: the file system refuses.
     """
     _write_arrays(path, weights)
-
-
-def read_weights(path: Path, weights: dict[str, tf.Variable]) -> None:
-    """Load weights that `write_weights` wrote into variables of the same names.
-
-    Raises:
-        UserError: the file is missing or broken, or lacks a weight.
-    """
-    set_weights(weights, _read_arrays(path, weights)[0])
-
-
-def check_weights(path: Path, weights: dict[str, tf.Variable]) -> None:
-    """Check that `read_weights` would succeed.
-
-    Raises:
-        UserError: as `read_weights`.
-    """
-    _read_arrays(path, weights)
 
 
 def write_state(path: Path, state: State, model: keras.Model) -> None:
@@ -85,7 +55,7 @@ def read_state(path: Path, model: keras.Model) -> State:
     if not path.exists():
         return State()
     variables = state_variables(model)
-    arrays, state = _read_arrays(path, variables)
+    arrays, state = read_arrays(path, variables)
     set_weights(variables, arrays)
     return State(**state)
 
@@ -117,19 +87,3 @@ def _write_arrays(path: Path, variables: dict[str, tf.Variable], state: dict | N
 
 def _add(file: h5py.File, name: str, array: np.ndarray) -> None:
     file.create_dataset(name, data=array, fletcher32=array.ndim > 0)  # a scalar cannot have it
-
-
-def _read_arrays(path: Path, variables: dict) -> tuple[dict[str, np.ndarray], dict]:
-    try:
-        with h5py.File(path, 'r') as file:
-            arrays = {name: file[name][()] for name in variables}
-            state = json.loads(file['state'][()].tobytes()) if 'state' in file else {}
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
-        reason = ' '.join(str(error).split())
-        raise UserError(
-            f'{path}: broken or of another model ({reason}); --overwrite trains the run anew'
-        ) from error
-    for name, variable in variables.items():
-        if arrays[name].shape != tuple(variable.shape):
-            raise UserError(f'{path}: {name} has shape {arrays[name].shape}, not {variable.shape}')
-    return arrays, state

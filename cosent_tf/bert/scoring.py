@@ -10,15 +10,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from cosent_tf.backend import keras
-from cosent_tf.checkpoints import model_weights, read_weights
+from cosent_tf.bert.compat import keras
+from cosent_tf.bert.pretrained import build_bert, load_tokenizer
+from cosent_tf.bert.sources import WEIGHTS_FILE, Source, find_source
+from cosent_tf.bert.vectors import PooledVector, RowEncoder, computing_in_float32, load_encoder
+from cosent_tf.bert.weights import model_weights, read_weights
 from cosent_tf.data import encode_joint
-from cosent_tf.encoder import PooledVector, RowEncoder, computing_in_float32, load_encoder
 from cosent_tf.errors import UserError
 from cosent_tf.metrics import cosine_similarity
-from cosent_tf.pretrained import build_bert, load_tokenizer
-from cosent_tf.runs import WEIGHTS_FILE
-from cosent_tf.sources import Source, find_source
 
 Scorer = Callable[[list[tuple[str, str]]], np.ndarray]
 
