@@ -27,7 +27,7 @@ from cosent_tf.cli import exit_on_error, make_parser
 from cosent_tf.errors import UserError
 from cosent_tf.run.files import write_json, write_text
 
-ACTIVATIONS = {'gelu_erf': 'gelu', 'gelu_tanh': 'gelu_new', 'relu': 'relu', 'swish': 'silu'}
+HF_ACTIVATIONS = {'gelu_erf': 'gelu', 'gelu_tanh': 'gelu_new', 'relu': 'relu', 'swish': 'silu'}
 
 
 def main():
@@ -95,7 +95,7 @@ def hf_files(config: dict, encoder: SentenceEncoder) -> dict[str, dict | list]:
             'architectures': ['BertModel'],
             'model_type': 'bert',
             **config,
-            'hidden_act': ACTIVATIONS[config['hidden_act']],
+            'hidden_act': HF_ACTIVATIONS[config['hidden_act']],
             'hidden_dropout_prob': 0.1,
             'attention_probs_dropout_prob': 0.1,
             'pad_token_id': 0,

@@ -16,25 +16,30 @@ Published test accuracy (%, kexue.fm/archives/8860), and ours: python eval_accur
 from cosent_tf.bert.compat import Adam, keras
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
 from cosent_tf.bert.vectors import PooledVector, RowEncoder
-from cosent_tf.cli import exit_on_error, resolve, training_parser
-from cosent_tf.data import Batches, encode_sentences, read_task
+from cosent_tf.cli import exit_on_error, parse_args
+from cosent_tf.data import Batches, read_task, tokenize_sentences
 from cosent_tf.losses import cosent_loss
 from cosent_tf.metrics import cosine_similarity
 from cosent_tf.run.start import start_run
 from cosent_tf.training import Model, fit
 
+EPOCHS = 5
+BATCH_SIZE = 32  # pairs
+LR = 2e-5
+MAXLEN = 64  # tokens a sentence
+MAXLEN_PAWSX = 128
+
 
 def main():
     # flags, run folder
-    parser = training_parser(__doc__)
-    args = resolve(parser.parse_args(), method='cosent', batch_size=32, sentences=1)
+    args = parse_args(__doc__, 'cosent', EPOCHS, BATCH_SIZE, LR, MAXLEN, MAXLEN_PAWSX)
     folder = start_run(args)
 
     # data: text1 \t text2 \t label a line
     splits = read_task(args.data_dir, args.task)
     tokenizer = load_tokenizer(args.bert_dir)
     inputs = {
-        name: encode_sentences(tokenizer, split.pairs, args.maxlen)
+        name: tokenize_sentences(tokenizer, split.pairs, args.maxlen)
         for name, split in splits.items()
     }
 

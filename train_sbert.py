@@ -16,11 +16,18 @@ Published test accuracy (%, kexue.fm/archives/8860), and ours: python eval_accur
 from cosent_tf.bert.compat import Adam, K, keras
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
 from cosent_tf.bert.vectors import PooledVector, RowEncoder
-from cosent_tf.cli import exit_on_error, resolve, training_parser
-from cosent_tf.data import Batches, class_count, encode_sentences, read_task
+from cosent_tf.cli import exit_on_error, parse_args
+from cosent_tf.data import Batches, class_count, read_task, tokenize_sentences
+from cosent_tf.losses import cross_entropy
 from cosent_tf.metrics import cosine_similarity
 from cosent_tf.run.start import start_run
 from cosent_tf.training import Model, fit
+
+EPOCHS = 5
+BATCH_SIZE = 32  # pairs
+LR = 2e-5
+MAXLEN = 64  # tokens a sentence
+MAXLEN_PAWSX = 128
 
 
 def concatenate(vectors):
@@ -29,15 +36,9 @@ def concatenate(vectors):
     return K.concatenate([u, v, K.abs(u - v)], axis=-1)
 
 
-def cross_entropy(y_true, y_pred):
-    """Mean cross-entropy of labels (2B, 1), repeated for both sentences, and (B, C)."""
-    return K.mean(keras.losses.sparse_categorical_crossentropy(y_true[::2], y_pred))
-
-
 def main():
     # flags, run folder
-    parser = training_parser(__doc__)
-    args = resolve(parser.parse_args(), method='sbert', batch_size=32, sentences=1)
+    args = parse_args(__doc__, 'sbert', EPOCHS, BATCH_SIZE, LR, MAXLEN, MAXLEN_PAWSX)
     folder = start_run(args)
 
     # data: text1 \t text2 \t label a line
@@ -45,7 +46,7 @@ def main():
     classes = class_count(splits)
     tokenizer = load_tokenizer(args.bert_dir)
     inputs = {
-        name: encode_sentences(tokenizer, split.pairs, args.maxlen)
+        name: tokenize_sentences(tokenizer, split.pairs, args.maxlen)
         for name, split in splits.items()
     }
 
@@ -57,10 +58,9 @@ def main():
     token_ids = keras.Input((None,), dtype='int32')  # (2B, L)
     vectors = PooledVector(bert, args.keep_padding, args.jit)(token_ids)  # (2B, D)
     features = keras.layers.Lambda(concatenate, dtype='float32')(vectors)  # (B, 3D)
-    probabilities = keras.layers.Dense(classes, activation='softmax', name='head', dtype='float32')(
-        features
-    )
-    model = Model(token_ids, probabilities)
+    head = keras.layers.Dense(classes, activation='softmax', name='head', dtype='float32')
+    outputs = head(features)  # (B, C)
+    model = Model(token_ids, outputs)
 
     # loss
     model.compile(loss=cross_entropy, optimizer=Adam(args.lr))

@@ -17,15 +17,9 @@ from pathlib import Path
 from cosent_tf.cli import MODELS, exit_on_error, make_parser
 from cosent_tf.errors import RunError
 from cosent_tf.report.published import TASKS
-from cosent_tf.run.folder import STATE_FILE, is_finished, run_name
+from cosent_tf.run.folder import METHODS, STATE_FILE, is_finished, run_name
 
-COMMANDS = {
-    'cosent': ['train_cosent.py'],
-    'sbert': ['train_sbert.py'],
-    'interact': ['train_interact.py'],
-    'interact_cosent': ['train_interact.py', '--loss', 'cosent'],
-}
-OURS = {'--task', '--model', '--loss', '--seed', '--runs_dir', '--resume', '--overwrite'}
+OURS = {'--task', '--model', '--seed', '--runs_dir', '--resume', '--overwrite'}
 
 
 def main():
@@ -42,7 +36,7 @@ def main():
         if not finished:
             flags = ['--task', task, '--model', model, '--seed', str(seed)]
             flags += ['--runs_dir', str(args.runs_dir), '--resume']
-            if train([*COMMANDS[method], *flags, *passed]) != 0:
+            if train([f'train_{method}.py', *flags, *passed]) != 0:
                 failed.append(name)
     if failed:
         raise RunError(f'{len(failed)} of {len(cells)} runs failed: {", ".join(failed)}')
@@ -64,7 +58,7 @@ def parse_args():
     add = parser.add_argument
     add('--tasks', nargs='+', default=TASKS, help=f'default: {" ".join(TASKS)}')
     add('--models', nargs='+', default=list(MODELS), help=f'default: {" ".join(MODELS)}')
-    add('--methods', nargs='+', default=list(COMMANDS), choices=COMMANDS, help='default: all')
+    add('--methods', nargs='+', default=METHODS, choices=METHODS, help='default: all')
     add('--seeds', nargs='+', type=int, default=[42], help='default: 42')
     add('--runs_dir', type=Path, default='runs', help='the folder of the runs (default: runs)')
     args = parser.parse_args(ours)

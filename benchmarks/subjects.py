@@ -17,7 +17,7 @@ from benchmarks.workload import SEED, Workload
 from cosent_tf.bert.compat import Adam, PlainAdam, build_transformer_model, keras, tf
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
 from cosent_tf.bert.vectors import PooledVector, RowEncoder
-from cosent_tf.data import Batches, encode_sentences
+from cosent_tf.data import Batches, tokenize_sentences
 from cosent_tf.losses import cosent_loss
 from cosent_tf.metrics import cosine_similarity
 from cosent_tf.training import Model, make_dataset
@@ -62,7 +62,7 @@ def plain_model(work: Workload) -> keras.Model:
 
 def make_batches(work: Workload) -> Batches:
     """Tokenize the training pairs."""
-    encoded = encode_sentences(load_tokenizer(work.bert_dir), work.train, work.maxlen)
+    encoded = tokenize_sentences(load_tokenizer(work.bert_dir), work.train, work.maxlen)
     return Batches(encoded, work.labels, work.batch_size, SEED)
 
 
@@ -92,7 +92,7 @@ def our_scoring(work: Workload) -> Callable[[], np.ndarray]:
     tokenizer = load_tokenizer(work.bert_dir)
 
     def score() -> np.ndarray:
-        rows, index = encode_sentences(tokenizer, work.test, work.maxlen)
+        rows, index = tokenize_sentences(tokenizer, work.test, work.maxlen)
         vectors = encode(rows)
         return cosine_similarity(vectors[index[:, 0]], vectors[index[:, 1]])
 
@@ -108,7 +108,7 @@ def plain_scoring(work: Workload) -> Callable[[], np.ndarray]:
         cosines = []
         for start in range(0, len(work.test), PREDICT_PAIRS):
             pairs = work.test[start : start + PREDICT_PAIRS]
-            rows, index = encode_sentences(tokenizer, pairs, work.maxlen)
+            rows, index = tokenize_sentences(tokenizer, pairs, work.maxlen)
             vectors = model.predict(rows.padded(index.reshape(-1)), verbose=0)
             cosines.append(cosine_similarity(vectors[::2], vectors[1::2]))
         return np.concatenate(cosines)

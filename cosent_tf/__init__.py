@@ -1,1 +1,31 @@
-"""CoSENT, Sentence-BERT and Interact on Chinese sentence matching: what the three scripts share."""
+"""CoSENT, Sentence-BERT and Interact on Chinese sentence matching: what the scripts share.
+
+The names that other programs use, each imported on first use, so that those that need no
+TensorFlow do not wait for it.
+"""
+
+import importlib
+
+_PUBLIC = {
+    'load_encoder': 'bert.vectors',
+    'load_scorer': 'bert.scoring',
+    'cosent_loss': 'losses',
+    'cosent_score_loss': 'losses',
+    'powell_threshold': 'thresholds',
+    'best_threshold': 'thresholds',
+    'powell_class_weights': 'thresholds',
+    'read_pairs': 'readers',
+    'read_predictions': 'run.folder',
+    'write_predictions': 'run.folder',
+}
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str):
+    if name not in _PUBLIC:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module(f'{__name__}.{_PUBLIC[name]}'), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cosent_tf.bert.settings import POOLINGS
-from cosent_tf.bert.sources import bert_folder
-from cosent_tf.data import SPLITS, TASKS, split_path
+from cosent_tf.bert.sources import bert_folder, is_joint
+from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import UserError
 from cosent_tf.report.published import PAIRS
 from cosent_tf.run.folder import run_name
@@ -32,12 +32,55 @@ def make_parser(doc: str) -> argparse.ArgumentParser:
     )
 
 
-def training_parser(doc: str) -> argparse.ArgumentParser:
-    """Return a parser of the flags that every training script has.
+def parse_args(
+    doc: str,
+    method: str,
+    epochs: int,
+    batch_size: int,
+    lr: float,
+    maxlen: int,
+    maxlen_pawsx: int,
+) -> argparse.Namespace:
+    """Parse the flags of a training script, and check that the files are there.
 
     Args:
         doc: the script's docstring, shown above the flags.
+        method: the method's name in the run folder.
+        epochs: of training. This and what follows are the published settings, used where no flag
+            says otherwise and the task is not DEMO.
+        batch_size: pairs a step.
+        lr: learning rate.
+        maxlen: tokens an input.
+        maxlen_pawsx: the same for PAWSX.
+
+    Returns:
+        All arguments, with `method`.
+
+    Raises:
+        UserError: flags that exclude each other, or missing files.
     """
+    args = training_parser(doc).parse_args()
+    if args.resume and args.overwrite:
+        raise UserError('--resume and --overwrite exclude each other')
+    args.method = method
+    run_name(args.task, args.model, method, args.seed)  # refuses names that no folder can have
+    sentences = 2 if is_joint(method) else 1  # an input
+    defaults = {'epochs': epochs, 'batch_size': batch_size, 'lr': lr}
+    defaults['maxlen'] = maxlen_pawsx if args.task == 'PAWSX' else maxlen
+    if args.task == 'DEMO':
+        from cosent_tf.demo.task import LR, MAXLEN
+
+        defaults |= {'lr': LR, 'maxlen': MAXLEN * sentences}
+    for name, default in defaults.items():
+        setattr(args, name, getattr(args, name) or default)
+    if args.maxlen < 1 + 2 * sentences:
+        raise UserError(f'--maxlen {args.maxlen} leaves no room for a token of each sentence')
+    args.data_dir, args.bert_dir = _data_dir(args), _bert_dir(args)
+    return args
+
+
+def training_parser(doc: str) -> argparse.ArgumentParser:
+    """Return a parser of the flags that every training script has."""
     parser = make_parser(doc)
     add = parser.add_argument
     add('--task', required=True, help='ATEC, BQ, LCQMC, PAWSX, STS-B, DEMO, or a name in data_dir')
@@ -45,11 +88,11 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     add('--bert_dir', help="the pretrained encoder's folder, or hf:NAME")
     add('--data_dir', help=f'the folder of the tasks (default: {DATA_DIR})')
     add('--runs_dir', default='runs', help='where the run folder is made (default: runs)')
-    add('--epochs', type=positive(int), help='default: 5, as published')
+    add('--epochs', type=positive(int), help='default: as published')
     add('--batch_size', type=positive(int), help='pairs a step (default: as published)')
-    add('--lr', type=positive(float), help='learning rate (default: 2e-5, as published)')
+    add('--lr', type=positive(float), help='learning rate (default: as published)')
     add('--maxlen', type=positive(int), help='tokens an input (default: as published)')
-    add('--dropout_rate', type=share, default=0.1, help='hidden and attention (default: 0.1)')
+    add('--dropout_rate', type=fraction, default=0.1, help='hidden and attention (default: 0.1)')
     add('--seed', type=seed, default=42, help='of initialisation, order and dropout (default: 42)')
     add(
         '--select',
@@ -91,7 +134,7 @@ def positive(number: type) -> Callable[[str], float]:
     return parse
 
 
-def share(text: str) -> float:
+def fraction(text: str) -> float:
     """Parse a number in [0, 1)."""
     value = float(text)
     if not 0 <= value < 1:
@@ -107,38 +150,6 @@ def seed(text: str) -> int:
     return value
 
 
-def resolve(
-    args: argparse.Namespace, method: str, batch_size: int, sentences: int
-) -> argparse.Namespace:
-    """Fill in what was left to its default, and check that the files are there.
-
-    Args:
-        args: what `training_parser` parsed.
-        method: the method's name in the run folder.
-        batch_size: the published number of pairs a step.
-        sentences: how many sentences one input of the encoder holds, 1 or 2.
-
-    Returns:
-        args, complete, with `method`.
-
-    Raises:
-        UserError: flags that exclude each other, or missing files.
-    """
-    if args.resume and args.overwrite:
-        raise UserError('--resume and --overwrite exclude each other')
-    args.method = method
-    run_name(args.task, args.model, method, args.seed)  # refuses names that no folder can have
-    task = TASKS.get(args.task, TASKS['BQ'])
-    args.maxlen = args.maxlen or task.maxlen * sentences
-    args.epochs = args.epochs or task.epochs
-    args.lr = args.lr or task.lr
-    args.batch_size = args.batch_size or batch_size
-    if args.maxlen < 1 + 2 * sentences:
-        raise UserError(f'--maxlen {args.maxlen} leaves no room for a token of each sentence')
-    args.data_dir, args.bert_dir = _data_dir(args), _bert_dir(args)
-    return args
-
-
 def _data_dir(args: argparse.Namespace) -> str:
     if args.task == 'DEMO' and not args.data_dir:
         from cosent_tf.demo.task import make_demo_data
@@ -149,7 +160,7 @@ def _data_dir(args: argparse.Namespace) -> str:
     for split in SPLITS:
         path = split_path(folder, args.task, split)
         if not path.is_file():
-            known = '' if args.task in TASKS else f' (known tasks: {", ".join(TASKS)})'
+            known = '' if args.task in PAIRS else f' (known tasks: {", ".join(PAIRS)}, DEMO)'
             fetched = _download_command('data', args.data_dir) if args.task in PAIRS else ''
             raise UserError(
                 f'{path.absolute()} not found: task {args.task!r}{known} needs its train, valid '

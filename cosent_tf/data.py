@@ -18,24 +18,6 @@ SPLITS = ('train', 'valid', 'test')
 MAX_SKIPPED = 0.01  # share of lines without three fields above which a file is not this format
 
 
-class Task(NamedTuple):
-    """What a task changes of the published settings (archives/8860)."""
-
-    maxlen: int = 64  # tokens a sentence; the joint input of Interact has twice as many
-    lr: float = 2e-5
-    epochs: int = 5
-
-
-TASKS = {
-    'ATEC': Task(),
-    'BQ': Task(),
-    'LCQMC': Task(),
-    'PAWSX': Task(maxlen=128),
-    'STS-B': Task(),
-    'DEMO': Task(maxlen=32, lr=1e-3, epochs=5),
-}
-
-
 class Split(NamedTuple):
     """One file of a task."""
 
@@ -141,32 +123,34 @@ class TokenRows:
         return np.where(inside, self.ids[position], 0)
 
 
-class Encoded(NamedTuple):
+class Tokenized(NamedTuple):
     """The inputs of a model: distinct rows, and which of them each input is."""
 
     rows: TokenRows
     index: np.ndarray  # (n,) or (n, 2) int64
 
 
-def encode_texts(tokenizer, texts: Iterable[str], maxlen: int) -> Encoded:
+def tokenize_texts(tokenizer, texts: Iterable[str], maxlen: int) -> Tokenized:
     """Tokenize texts to "[CLS] a [SEP]" of at most `maxlen` tokens; index is (n,)."""
     distinct, index = _distinct(texts)
-    return Encoded(_tokenize(lambda text: tokenizer.encode(text, maxlen=maxlen), distinct), index)
+    return Tokenized(_tokenize(lambda text: tokenizer.encode(text, maxlen=maxlen), distinct), index)
 
 
-def encode_sentences(tokenizer, pairs: list[Pair], maxlen: int) -> Encoded:
+def tokenize_sentences(tokenizer, pairs: list[Pair], maxlen: int) -> Tokenized:
     """Tokenize both sentences of every pair to "[CLS] a [SEP]"; index is (n, 2)."""
-    rows, index = encode_texts(tokenizer, (text for pair in pairs for text in pair[:2]), maxlen)
-    return Encoded(rows, index.reshape(-1, 2))
+    rows, index = tokenize_texts(tokenizer, (text for pair in pairs for text in pair[:2]), maxlen)
+    return Tokenized(rows, index.reshape(-1, 2))
 
 
-def encode_joint(tokenizer, pairs: list[Pair], maxlen: int) -> Encoded:
+def tokenize_pairs(tokenizer, pairs: list[Pair], maxlen: int) -> Tokenized:
     """Tokenize every pair to "[CLS] a [SEP] b [SEP]"; index is (n,).
 
     A pair over `maxlen` tokens loses tokens from the end of whichever sentence is longer.
     """
     distinct, index = _distinct(pair[:2] for pair in pairs)
-    return Encoded(_tokenize(lambda pair: tokenizer.encode(*pair, maxlen=maxlen), distinct), index)
+    return Tokenized(
+        _tokenize(lambda pair: tokenizer.encode(*pair, maxlen=maxlen), distinct), index
+    )
 
 
 def _distinct(items: Iterable) -> tuple[list, np.ndarray]:
@@ -195,7 +179,7 @@ class Batches:
     for their order alone, which no rounding to float32 or bfloat16 can hurt then.
     """
 
-    def __init__(self, encoded: Encoded, labels: np.ndarray, batch_size: int, seed: int):
+    def __init__(self, encoded: Tokenized, labels: np.ndarray, batch_size: int, seed: int):
         self.encoded = encoded
         whole = np.issubdtype(labels.dtype, np.integer)
         self.labels = labels if whole else np.unique(labels, return_inverse=True)[1]

@@ -1,4 +1,4 @@
-"""The CoSENT losses, in O(B log B) time and O(B) memory.
+"""The CoSENT losses, in O(B log B) time and O(B) memory; cross-entropy.
 
 Over a batch of B examples with labels l and scores s, the loss asks of every pair of examples with
 different labels that the one with the higher label have the higher score:
@@ -9,7 +9,7 @@ References: 苏剑林, "CoSENT（一）：比Sentence-BERT更有效的句向量�
 (the loss); archives/8860 (against interaction); archives/9341 (the loss on a joint model's number).
 """
 
-from cosent_tf.bert.compat import tf
+from cosent_tf.bert.compat import keras, tf
 
 SCALE = 20.0  # the article's factor on the cosine: an inverse temperature of 0.05
 MIN_SQUARED_NORM = 1e-12  # a shorter vector counts as zero: it has no direction
@@ -48,6 +48,20 @@ def cosent_score_loss(y_true, scores):
     order = tf.argsort(labels, stable=True)
     loss = _sorted_loss(tf.gather(scores, order), tf.gather(labels, order))
     return tf.cast(loss, tf.float32)
+
+
+def cross_entropy(y_true, y_pred):
+    """Mean cross-entropy of class probabilities, the loss of Sentence-BERT and Interact.
+
+    | argument | shape             | content                                          |
+    |----------|-------------------|--------------------------------------------------|
+    | y_true   | (B, 1) or (2B, 1) | classes 0 … C−1, once or for both of u0 v0 u1 v1 … |
+    | y_pred   | (B, C)            | probabilities                                    |
+
+    Returns a scalar.
+    """
+    labels = tf.reshape(y_true, (tf.shape(y_pred)[0], -1))[:, 0]  # (B,)
+    return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, y_pred))
 
 
 def _unit(vectors):

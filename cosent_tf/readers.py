@@ -71,7 +71,7 @@ def iter_pairs(path: str | Path) -> Iterator[tuple[int, Pair | None]]:
         UserError: as `read_pairs`.
     """
     path = Path(path)
-    rows = READERS.get(Path(path.name.removesuffix('.gz')).suffix, _rows_of_data)
+    rows = ROW_READERS.get(Path(path.name.removesuffix('.gz')).suffix, _rows_of_data)
     for number, fields in rows(path):
         if fields is None:
             yield number, None
@@ -194,4 +194,4 @@ def _columns(path: Path, number: int, names: Iterable[str]) -> list[str]:
     return found
 
 
-READERS = {'.tsv': _rows_of_tsv, '.csv': _rows_of_csv, '.jsonl': _rows_of_jsonl}
+ROW_READERS = {'.tsv': _rows_of_tsv, '.csv': _rows_of_csv, '.jsonl': _rows_of_jsonl}

@@ -18,12 +18,12 @@ from cosent_tf.errors import RunError, WriteError
 from cosent_tf.run.checkpoints import State, read_state, state_variables, write_state, write_weights
 from cosent_tf.run.distribution import (
     LOST,
+    copy_from_chief,
     from_chief,
     gather,
     has_workers,
     is_chief,
     lost_worker,
-    share,
 )
 from cosent_tf.run.files import write_json, write_text
 from cosent_tf.run.folder import (
@@ -96,7 +96,7 @@ def fit(
             )
         if is_chief():
             read_weights(folder / WEIGHTS_FILE, model_weights(model))
-        share(model_weights(model).values())
+        copy_from_chief(model_weights(model).values())
         _score_best(score, splits, state, args, folder)
     except WriteError as error:
         raise RunError(f'{error}; once it can be, go on: {_resume_command()}') from error
@@ -116,7 +116,7 @@ def fit(
 def _restore(model: Model, folder: Path) -> State:
     """Go on from the last epoch that was saved, or from none."""
     state = _read_state(model, folder) if is_chief() else State()
-    share(state_variables(model).values())
+    copy_from_chief(state_variables(model).values())
     [shared] = from_chief([np.array([state.epoch, state.best_epoch, state.best_value])])
     state.epoch, state.best_epoch, state.best_value = int(shared[0]), int(shared[1]), shared[2]
     return state

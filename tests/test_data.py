@@ -6,14 +6,14 @@ import pytest
 from cosent_tf.bert.pretrained import load_tokenizer
 from cosent_tf.data import (
     Batches,
-    Encoded,
+    Tokenized,
     TokenRows,
     class_count,
-    encode_joint,
-    encode_sentences,
     read_pairs,
     read_split,
     read_task,
+    tokenize_pairs,
+    tokenize_sentences,
 )
 from cosent_tf.errors import UserError
 from tests.conftest import write_lines
@@ -105,7 +105,7 @@ def test_whole_labels_are_integers_and_grades_are_no_classes(tmp_path):
 
 def test_sentences_are_lower_cased_and_truncated_before_the_last_token(tokenizer):
     """Guards "[CLS] a [SEP]" with at most maxlen tokens, [SEP] kept."""
-    encoded = encode_sentences(tokenizer, [('我Playing', '我你他她它们', 1)], maxlen=5)
+    encoded = tokenize_sentences(tokenizer, [('我Playing', '我你他她它们', 1)], maxlen=5)
     assert rows(encoded) == [
         ids('[CLS]', '我', 'play', '##ing', '[SEP]'),
         ids('[CLS]', '我', '你', '他', '[SEP]'),
@@ -115,7 +115,7 @@ def test_sentences_are_lower_cased_and_truncated_before_the_last_token(tokenizer
 def test_joint_input_loses_tokens_of_the_longer_sentence(tokenizer):
     """Guards "[CLS] a [SEP] b [SEP]" and its truncation: never only the second sentence."""
     pairs = [('我你他她它们', '是不', 1), ('我', '是不', 0)]
-    encoded = encode_joint(tokenizer, pairs, maxlen=8)
+    encoded = tokenize_pairs(tokenizer, pairs, maxlen=8)
     assert rows(encoded) == [
         ids('[CLS]', '我', '你', '他', '[SEP]', '是', '不', '[SEP]'),
         ids('[CLS]', '我', '[SEP]', '是', '不', '[SEP]'),
@@ -124,14 +124,14 @@ def test_joint_input_loses_tokens_of_the_longer_sentence(tokenizer):
 
 def test_equal_sentences_share_one_row(tokenizer):
     """Guards the speed of scoring (each sentence once) and the way back to the pairs."""
-    encoded = encode_sentences(tokenizer, [('我', '你', 1), ('你', '他', 0)], maxlen=8)
+    encoded = tokenize_sentences(tokenizer, [('我', '你', 1), ('你', '他', 0)], maxlen=8)
     assert len(encoded.rows) == 3
     assert encoded.index.tolist() == [[0, 1], [1, 2]]
 
 
 def test_siamese_batches_are_interleaved_with_repeated_labels():
     """Guards a0 b0 a1 b1 …: the losses take rows 2i and 2i + 1 for a pair."""
-    encoded = Encoded(TokenRows([[1], [2, 2], [3, 3, 3], [4]]), np.array([[0, 1], [2, 3]]))
+    encoded = Tokenized(TokenRows([[1], [2, 2], [3, 3, 3], [4]]), np.array([[0, 1], [2, 3]]))
     token_ids, labels = Batches(encoded, np.array([7, 8]), 2, seed=0).batch(np.array([1, 0]))
     assert token_ids.tolist() == [[3, 3, 3], [4, 0, 0], [1, 0, 0], [2, 2, 0]]
     assert labels.tolist() == [[8], [8], [7], [7]]
@@ -139,7 +139,7 @@ def test_siamese_batches_are_interleaved_with_repeated_labels():
 
 def test_joint_batches_have_a_row_a_pair_padded_to_their_own_longest():
     """Guards against padding to the longest row of the whole file."""
-    encoded = Encoded(TokenRows([[1], [2, 2], [3, 3, 3]]), np.array([0, 1, 2]))
+    encoded = Tokenized(TokenRows([[1], [2, 2], [3, 3, 3]]), np.array([0, 1, 2]))
     token_ids, labels = Batches(encoded, np.array([5, 6, 7]), 2, seed=0).batch(np.array([0, 1]))
     assert token_ids.tolist() == [[1, 0], [2, 2]]
     assert labels.tolist() == [[5], [6]]
@@ -147,7 +147,7 @@ def test_joint_batches_have_a_row_a_pair_padded_to_their_own_longest():
 
 def test_grades_become_their_ranks():
     """Guards grades in training: as whole numbers, or in bfloat16, 3.8 and 3.81 would be one."""
-    encoded = Encoded(TokenRows([[1], [2], [3], [4]]), np.arange(4))
+    encoded = Tokenized(TokenRows([[1], [2], [3], [4]]), np.arange(4))
     batches = Batches(encoded, np.array([3.81, 0.8, 3.8, 0.8]), 4, seed=0)
     labels = batches.batch(np.arange(4))[1]
     assert labels.dtype == np.int32 and labels.tolist() == [[2], [0], [1], [0]]
@@ -156,7 +156,7 @@ def test_grades_become_their_ranks():
 def test_order_is_one_numpy_permutation_an_epoch_with_the_last_partial_batch():
     """Guards comparability with the original: the order of DataGenerator after np.random.seed."""
     n, seed = 10, 3
-    encoded = Encoded(TokenRows([[number] for number in range(n)]), np.arange(n))
+    encoded = Tokenized(TokenRows([[number] for number in range(n)]), np.arange(n))
     batches = Batches(encoded, np.zeros(n, int), 4, seed)
     stream = batches.epochs()
     seen = [[next(stream)[0] for _ in range(len(batches))] for _ in range(2)]

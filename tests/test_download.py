@@ -17,7 +17,7 @@ from huggingface_hub import constants
 
 import download
 from cosent_tf.bert.sources import bert_folder
-from cosent_tf.cli import exit_on_error, resolve, training_parser
+from cosent_tf.cli import exit_on_error, parse_args
 from cosent_tf.data import SPLITS
 from cosent_tf.download import fetch, unpack
 from cosent_tf.errors import UserError
@@ -141,11 +141,11 @@ def test_what_is_there_is_not_fetched_again(run, host):
 
 
 @pytest.mark.parametrize('model', ['bert', 'roberta'])
-def test_the_training_scripts_find_it(model, run):
+def test_the_training_scripts_find_it(model, run, monkeypatch):
     """Guards the default folders: after download.py no training needs a flag."""
     assert run()[0] == 0
-    flags = ['--task', 'PAWSX', '--model', model]
-    args = resolve(training_parser('').parse_args(flags), 'cosent', 32, 1)
+    monkeypatch.setattr(sys, 'argv', ['train.py', '--task', 'PAWSX', '--model', model])
+    args = parse_args('', 'cosent', **SETTINGS)
     assert args.data_dir == str(SENTEVAL)
     assert (Path(args.bert_dir) / 'vocab.txt').is_file()
 
@@ -324,6 +324,7 @@ def test_offline_says_what_is_missing(run, host):
     assert all(re.search('http.* in /.*(senteval_cn|A-12)$', line) for line in lines)
 
 
+SETTINGS = {'epochs': 5, 'batch_size': 32, 'lr': 2e-5, 'maxlen': 64, 'maxlen_pawsx': 128}
 COMMANDS = {
     '--task BQ': '--only data fetches',
     '--task BQ --data_dir d': '--only data --data_dir d fetches',
@@ -333,11 +334,12 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize('flags', COMMANDS)
-def test_the_training_scripts_name_the_command(flags, host, data_dir):
+def test_the_training_scripts_name_the_command(flags, host, data_dir, monkeypatch):
     """Guards the first training of a new user, who has neither data nor encoder."""
-    args = training_parser('').parse_args(flags.format(TOY=f'TOY --data_dir {data_dir}').split())
+    arguments = flags.format(TOY=f'TOY --data_dir {data_dir}').split()
+    monkeypatch.setattr(sys, 'argv', ['train.py', *arguments])
     with pytest.raises(UserError, match=f'python download.py {COMMANDS[flags]}'):
-        resolve(args, 'cosent', 32, 1)
+        parse_args('', 'cosent', **SETTINGS)
 
 
 def test_a_model_of_the_hub_is_fetched_once(host):

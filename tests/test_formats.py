@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
-from cosent_tf.data import encode_texts
+from cosent_tf.data import tokenize_texts
 from cosent_tf.errors import UserError
 from tests.reference.checkpoints import random_weights, save_checkpoint, tiny_vocab
 from tests.reference.hf_checkpoints import HF_CONFIG, write_hf_bert
@@ -19,7 +19,7 @@ TEXTS = ['花呗怎么还款？', '', '我' * 60, 'Playing wifi 12', '手机号�
 
 def cls_vectors(folder, texts=TEXTS):
     """The [CLS] vectors of a folder's encoder, (n, D); eager, which takes the least time."""
-    rows, index = encode_texts(load_tokenizer(folder), texts, maxlen=64)
+    rows, index = tokenize_texts(load_tokenizer(folder), texts, maxlen=64)
     token_ids = rows.padded(index)
     return load_bert(folder, maxlen=64).model([token_ids, 0 * token_ids])[:, 0].numpy()
 

@@ -28,7 +28,7 @@ METHODS = {
     'cosent': ['train_cosent.py'],
     'sbert': ['train_sbert.py'],
     'interact': ['train_interact.py'],
-    'interact_cosent': ['train_interact.py', '--loss', 'cosent'],
+    'interact_cosent': ['train_interact_cosent.py'],
 }
 FILES = {
     'config.json',

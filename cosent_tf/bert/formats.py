@@ -34,7 +34,7 @@ SIZES = {  # with the defaults of both formats
     'type_vocab_size': 2,
 }
 ONLY = {'model_type': 'bert', 'position_embedding_type': 'absolute', 'is_decoder': False}
-ACTIVATIONS = {  # hidden_act: bert4keras's name
+KERAS_ACTIVATIONS = {  # hidden_act: bert4keras's name
     'gelu': 'gelu_erf',
     'gelu_python': 'gelu_erf',
     'gelu_new': 'gelu_tanh',
@@ -93,16 +93,16 @@ def read_config(folder: Path) -> dict:
         if type(size) is not int or size < 1:
             raise UserError(f'{path}: {key} must be a positive integer, not {size!r}')
     activation = config.get('hidden_act')
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in KERAS_ACTIVATIONS:
         raise UserError(
-            f'{path}: hidden_act is {activation!r}, not one of {", ".join(ACTIVATIONS)}'
+            f'{path}: hidden_act is {activation!r}, not one of {", ".join(KERAS_ACTIVATIONS)}'
         )
     epsilon = config.get('layer_norm_eps', 1e-12)
     if type(epsilon) is not float or not 0 < epsilon < 1:
         raise UserError(f'{path}: layer_norm_eps must be between 0 and 1, not {epsilon!r}')
     return {
         **sizes,
-        'hidden_act': ACTIVATIONS[activation],
+        'hidden_act': KERAS_ACTIVATIONS[activation],
         'layer_norm_eps': epsilon,
     }
 
@@ -129,7 +129,7 @@ def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, 
     """Read the weights of an encoder.
 
     Args:
-        folder: holds one of the files of `READERS`.
+        folder: holds one of the files of `WEIGHT_FILES`.
         shapes: of every weight that the configuration asks for, by Google's names.
 
     Returns:
@@ -138,10 +138,10 @@ def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, 
     Raises:
         UserError: no such file, broken, or a tensor is missing, surplus or of another shape.
     """
-    file = next((name for name in READERS if (folder / name).is_file()), None)
+    file = next((name for name in WEIGHT_FILES if (folder / name).is_file()), None)
     if file is None:
-        raise UserError(f'{folder}: no weights there: none of {", ".join(READERS)}')
-    path, (reader, google_name) = folder / file, READERS[file]
+        raise UserError(f'{folder}: no weights there: none of {", ".join(WEIGHT_FILES)}')
+    path, (reader, google_name) = folder / file, WEIGHT_FILES[file]
     own_names, arrays = {}, {}
     try:
         for own_name, read in reader(path):
@@ -222,7 +222,7 @@ def _name_of_keras(own_name: str) -> str:
     return name.replace('layer_._', 'layer_')
 
 
-READERS = {  # file: its reader, and the function from its names to Google's
+WEIGHT_FILES = {  # file: its reader, and the function from its names to Google's
     'bert_model.ckpt.index': (_read_google, str),
     'model.safetensors': (_read_safetensors, _name_of_pytorch),
     'tf_model.h5': (_read_keras, _name_of_keras),

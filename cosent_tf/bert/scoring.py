@@ -15,7 +15,7 @@ from cosent_tf.bert.pretrained import build_bert, load_tokenizer
 from cosent_tf.bert.sources import WEIGHTS_FILE, Source, find_source
 from cosent_tf.bert.vectors import PooledVector, RowEncoder, computing_in_float32, load_encoder
 from cosent_tf.bert.weights import model_weights, read_weights
-from cosent_tf.data import encode_joint
+from cosent_tf.data import tokenize_pairs
 from cosent_tf.errors import UserError
 from cosent_tf.metrics import cosine_similarity
 
@@ -62,7 +62,7 @@ def _joint_scorer(source: Source) -> Scorer:
     encode = RowEncoder(model)
 
     def score(pairs):
-        rows, index = encode_joint(tokenizer, pairs, source.maxlen)
+        rows, index = tokenize_pairs(tokenizer, pairs, source.maxlen)
         outputs = encode(rows)[index]
         return outputs if outputs.shape[1] > 2 else outputs[:, -1]
 

@@ -38,7 +38,12 @@ class Source(NamedTuple):
     @property
     def is_joint(self) -> bool:
         """Whether both sentences go in as one input, so that none has a vector."""
-        return self.method is not None and self.method.startswith('interact')
+        return self.method is not None and is_joint(self.method)
+
+
+def is_joint(method: str) -> bool:
+    """Tell whether a method reads both sentences of a pair as one input."""
+    return method in ('interact', 'interact_cosent')
 
 
 def find_source(name: str | Path) -> Source:

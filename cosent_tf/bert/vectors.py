@@ -20,7 +20,7 @@ from cosent_tf.bert.pretrained import (
 )
 from cosent_tf.bert.sources import WEIGHTS_FILE, find_source
 from cosent_tf.bert.weights import read_weights
-from cosent_tf.data import TokenRows, encode_texts
+from cosent_tf.data import TokenRows, tokenize_texts
 from cosent_tf.errors import UserError
 
 GROUPS = 4  # of rows of a batch, by length
@@ -169,7 +169,7 @@ class SentenceEncoder:
         """
         if isinstance(texts, str):
             raise TypeError(f'texts must be a list: encode([{texts[:20]!r}]) for one text')
-        encoded = encode_texts(self.tokenizer, texts, self.maxlen)
+        encoded = tokenize_texts(self.tokenizer, texts, self.maxlen)
         vectors = self.encode_rows(encoded.rows)
         if normalize:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

@@ -23,6 +23,8 @@ import numpy as np
 from cosent_tf.demo.templates import DOMAINS, NUMBERS, PEOPLE
 
 SEED = 42  # of data and weights; independent of the seed of a training run
+LR = 1e-3  # what training takes in place of the published settings
+MAXLEN = 32  # tokens a sentence
 PAIRS = {'train': 12000, 'valid': 1000, 'test': 1000}
 SHARES = {'train': 0.8, 'valid': 0.1, 'test': 0.1}  # of the pairs of names
 

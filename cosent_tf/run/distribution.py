@@ -84,7 +84,7 @@ def gather(value: tf.Tensor) -> tf.Tensor:
     return tf.distribute.get_replica_context().all_gather(value, axis=0)
 
 
-def share(variables: Iterable[tf.Variable]) -> None:
+def copy_from_chief(variables: Iterable[tf.Variable]) -> None:
     """Give variables the chief's values.
 
     Raises:

@@ -76,7 +76,7 @@ def start_run(args: Namespace) -> Path:
     tf.random.set_global_generator(tf.random.Generator.from_seed(args.seed))  # of dropout
     keras.mixed_precision.set_global_policy(POLICIES[args.precision])
     folder = Path(args.runs_dir) / run_name(args.task, args.model, args.method, args.seed)
-    is_done = is_chief() and _take(folder, _config(args), args)
+    is_done = is_chief() and _open_folder(folder, _config(args), args)
     [is_done] = from_chief([np.array([is_done], np.int32)])  # or others end with a refused chief
     if is_done[0]:
         raise SystemExit(0)
@@ -124,7 +124,7 @@ def _config(args: Namespace) -> dict:
     }
 
 
-def _take(folder: Path, config: dict, args: Namespace) -> bool:
+def _open_folder(folder: Path, config: dict, args: Namespace) -> bool:
     """Lock the run folder, and prepare it for a new start or for going on.
 
     Returns:

@@ -1,0 +1,54 @@
+"""The rooms of the house: which way imports go, and what the package itself offers."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cosent_tf
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / 'cosent_tf'
+SCRIPTS = {path.stem for path in ROOT.glob('*.py')}
+
+
+def imports(folder):
+    """Yield (file, module) for every import of the files in a folder."""
+    for path in folder.rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text('utf-8'))):
+            if isinstance(node, ast.Import):
+                yield from ((path, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield path, node.module
+                yield from ((path, f'{node.module}.{alias.name}') for alias in node.names)
+
+
+def test_bert_does_not_know_run_and_nothing_imports_a_script():
+    """Guards an encoder that can be used, read and tested without the training around it."""
+    assert not [found for found in imports(PACKAGE / 'bert') if 'cosent_tf.run' in found[1]]
+    assert not [found for found in imports(PACKAGE) if found[1].split('.')[0] in SCRIPTS]
+
+
+@pytest.mark.parametrize(
+    'statement',
+    [
+        'import cosent_tf.report.render, cosent_tf.report.plots, cosent_tf.report.sections',
+        'import eval_accuracy, download, train_table',
+        'from cosent_tf import powell_threshold, read_pairs, read_predictions',
+    ],
+)
+def test_what_needs_no_tensorflow_does_not_import_it(statement):
+    """Guards an evaluation that starts in well under a second, on any machine."""
+    code = f'import sys; {statement}; print([m for m in sys.modules if "tensorflow" in m])'
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == '[]\n', done.stderr
+
+
+def test_the_package_has_its_public_names():
+    """Guards programs that import from cosent_tf itself."""
+    for name in cosent_tf.__all__:
+        assert callable(getattr(cosent_tf, name)), name
+    with pytest.raises(AttributeError, match='no attribute'):
+        cosent_tf.load_everything  # noqa: B018
