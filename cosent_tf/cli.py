@@ -110,11 +110,7 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
         default='one',
         help='one device (default), all GPUs of this machine, or the machines of TF_CONFIG',
     )
-    add(
-        '--jit',
-        action='store_true',
-        help='compile the encoder of training steps with XLA, whose dropout no seed fixes',
-    )
+    add('--jit', action='store_true', help='compile the encoder of training steps with XLA')
     add('--keep_padding', action='store_true', help='encode padding too: slower, same result')
     add('--resume', action='store_true', help='go on if the run was interrupted; else start it')
     add('--overwrite', action='store_true', help='start anew, even over a finished run')
