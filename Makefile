@@ -4,11 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUNS ?= runs
 PEERS ?= .venv-peers
+PACKAGE ?= .venv-package
 TENSORFLOW ?= # with a GPU: TENSORFLOW='tensorflow[and-cuda]==2.21.0'
 TABLE ?= # flags, such as TABLE='--tasks BQ --seeds 1 2 3'
 BENCH ?= # flags, such as BENCH='--data_dir data/senteval_cn --task BQ --vocab vocab.txt'
 
-.PHONY: demo table test test-peers bench-peers clean FORCE
+.PHONY: demo table test test-peers test-package bench-peers clean FORCE
 
 # bert4keras declares keras<=2.3.1, TensorFlow needs keras>=3.12: hence a second, separate install.
 $(VENV)/installed: requirements.txt $(if $(TENSORFLOW),FORCE)
@@ -53,8 +54,16 @@ test: $(VENV)/installed-dev
 test-peers: $(PEERS)/installed-dev
 	$(PEERS)/bin/python -m pytest tests/peers
 
+# The package as a user installs it. What an earlier build left would be part of the wheel again.
+test-package:
+	rm -rf $(PACKAGE) build/lib
+	$(PYTHON) -m venv $(PACKAGE)
+	$(PACKAGE)/bin/pip install --quiet .
+	$(PACKAGE)/bin/pip install --quiet --no-deps bert4keras==0.11.5
+	$(PACKAGE)/bin/python -P tests/installed.py
+
 bench-peers: $(VENV)/installed $(PEERS)/installed
 	$(BIN)/python -m benchmarks.peers --peers_python $(PEERS)/bin/python $(BENCH)
 
 clean:
-	rm -rf $(VENV) $(PEERS)
+	rm -rf $(VENV) $(PEERS) $(PACKAGE)

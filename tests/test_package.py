@@ -1,0 +1,67 @@
+"""The package: what `pip install .` of a checkout in use takes, and what it asks for."""
+
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import PathDistribution
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text(encoding='utf-8'))['project']
+
+
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory):
+    """Of a checkout after training, a download and a benchmark; built without network."""
+    checkout, dist = tmp_path_factory.mktemp('checkout'), tmp_path_factory.mktemp('dist')
+    for name in ('pyproject.toml', 'README.md', 'LICENSE'):
+        shutil.copy(ROOT / name, checkout)
+    for name in ('cosent_tf', 'tests', 'benchmarks'):
+        shutil.copytree(ROOT / name, checkout / name)
+    for name in ('runs', 'data', 'pretrained', 'build'):
+        (checkout / name / 'any').mkdir(parents=True)
+        (checkout / name / 'any/of_it.py').touch()
+    command = [sys.executable, '-m', 'pip', 'wheel', '--quiet', '--no-deps', '--no-index']
+    subprocess.run([*command, '--no-build-isolation', '-w', dist, checkout], check=True)
+    return zipfile.Path(next(dist.glob('*.whl')))
+
+
+def test_wheel_of_a_used_checkout_has_every_module_and_nothing_else(wheel):
+    """Guards against `pip install .` that fails beside runs/, takes it along, or forgets a wing."""
+    names = {
+        name for name in wheel.root.namelist() if '.dist-info/' not in name and name[-1] != '/'
+    }
+    modules = {path.relative_to(ROOT).as_posix() for path in ROOT.glob('cosent_tf/**/*.py')}
+    assert names == modules
+
+
+def test_wheel_says_what_it_is_and_asks_for_nothing_that_pip_cannot_resolve(wheel):
+    """Guards licence and README of the package, and against bert4keras (keras<=2.3.1) in it."""
+    info = next(path for path in wheel.iterdir() if path.name.endswith('.dist-info'))
+    metadata = PathDistribution(info).metadata
+    assert metadata['Name'] == 'cosent_tf' and metadata['License-Expression'] == 'MIT'
+    assert (info / 'licenses/LICENSE').read_text() == (ROOT / 'LICENSE').read_text()
+    assert metadata.get_payload().strip().startswith('# cosent_tf')
+    required = {Requirement(line).name for line in metadata.get_all('Requires-Dist')}
+    assert 'tensorflow' in required and 'bert4keras' not in required
+
+
+@pytest.mark.parametrize(
+    ('extra', 'file'), [('plot', 'requirements.txt'), ('dev', 'requirements-dev.txt')]
+)
+def test_what_make_installs_is_what_the_package_asks_for(extra, file):
+    """Guards against a dependency, or a new pin, in requirements*.txt or pyproject.toml alone."""
+    asked = PROJECT['optional-dependencies'][extra]
+    if extra == 'plot':
+        asked = asked + PROJECT['dependencies']
+    ranges = {r.name: r.specifier for r in map(Requirement, asked) if r.name != PROJECT['name']}
+    lines = (ROOT / file).read_text(encoding='utf-8').splitlines()
+    pins = dict(line.partition('#')[0].strip().split('==') for line in lines if '==' in line)
+    assert set(pins) == set(ranges)
+    for name, version in pins.items():
+        assert version in ranges[name], f'{name}=={version} is not in {ranges[name]}'
