@@ -158,13 +158,13 @@ def test_overlap_counts_characters_not_their_order():
 
 def test_stalled_powell_search_is_told_with_both_figures(evaluate, tmp_path):
     """Where the published search fails, the table must not pass its number off as the method's."""
-    add_run(tmp_path, 'BQ.bert.cosent.seed1', valid=np.where(LABELS > 0, 1.0, 0.9))
+    add_run(tmp_path, 'BQ.bert.cosent.seed1', valid=np.where(LABELS > 0, 0.9998, 0.9996))
     _, out, _ = evaluate('--runs_dir', tmp_path)
     section = out[out.index("Where Powell's search missed") :].split('\n')
-    assert section[4].split() == 'BQ.bert.cosent.seed1 50.00 0.76159 100.00 0.95000'.split()
+    assert section[4].split() == 'BQ.bert.cosent.seed1 50.00 0.76159 100.00 0.99970'.split()
     assert 'All other runs: within 0.1 points.' in section[6]
     _, out, _ = evaluate('--runs_dir', tmp_path, '--search', 'exact')
-    assert 'missed' not in out and 'score > 0.95000' in out
+    assert 'missed' not in out and 'score > 0.99970' in out
 
 
 def test_f1(evaluate, tmp_path):
@@ -254,7 +254,7 @@ def test_runs_selected_by_the_other_measure_are_named(evaluate, tmp_path):
     }
     (tmp_path / 'BQ.bert.cosent.seed1' / 'metrics.json').write_text('{')
     code, out, err = evaluate('--runs_dir', tmp_path)
-    assert code == 1 and 'BQ.bert.cosent.seed1' in err and 'metrics.json:1: not JSON' in out
+    assert code == 1 and 'BQ.bert.cosent.seed1' in err and 'metrics.json: cannot be read' in ' '.join(out.split())
 
 
 def test_mean_and_deviation_of_the_average_are_of_the_same_seeds(evaluate, tmp_path):
