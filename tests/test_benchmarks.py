@@ -22,7 +22,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize('name', COMMANDS)
 def test_a_benchmark_measures_and_writes(name, data_dir, tmp_path, monkeypatch):
-    """Guards the commands of the README's speed section against a change of what they call."""
+    """Guards the commands of docs/speed.md against a change of what they call."""
     arguments = [*COMMANDS[name].format(data_dir).split(), '--rounds', '1']
     monkeypatch.setattr(sys, 'argv', arguments)
     monkeypatch.setattr('benchmarks.train_throughput.MATRIX', 64)
