@@ -124,7 +124,7 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
 def positive(number: type) -> Callable[[str], float]:
     """Return an argparse type for numbers above 0."""
 
-    def parse(text: str):
+    def parse(text: str) -> float:
         value = number(text)
         if not 0 < value < float('inf'):
             raise ValueError

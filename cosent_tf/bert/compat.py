@@ -19,6 +19,7 @@ import os
 import shutil
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -56,7 +57,7 @@ def _provide_distutils() -> None:
 
 
 @contextlib.contextmanager
-def _quiet_stderr():
+def _quiet_stderr() -> Iterator[None]:
     """Drop what TensorFlow's native code prints while it loads, before any log level applies."""
     sys.stderr.flush()
     saved = os.dup(2)
@@ -92,8 +93,8 @@ with _quiet_stderr():
     class Dropout(keras.layers.Dropout):
         """Dropout with masks from TensorFlow's global generator, whose state can be saved."""
 
-        def call(self, inputs, training=None):
-            def dropped():
+        def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+            def dropped() -> tf.Tensor:
                 seed = tf.random.get_global_generator().make_seeds()[:, 0]  # (2,)
                 return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed)
 
@@ -157,7 +158,7 @@ class Adam(PlainAdam):
     is; bert4keras divides it too: hence its factor. Equal up to float32 rounding.
     """
 
-    def _resource_apply_dense(self, grad, var):
+    def _resource_apply_dense(self, grad: tf.Tensor, var: tf.Variable) -> tf.Operation:
         if not self.bias_correction:
             return super()._resource_apply_dense(grad, var)
         dtype = var.dtype.base_dtype

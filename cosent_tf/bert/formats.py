@@ -206,7 +206,7 @@ def _read_torch(path: Path) -> Tensors:
 
 
 def _name_of_pytorch(own_name: str) -> str:
-    """encoder.layer.0.output.LayerNorm.weight → bert/encoder/layer_0/output/LayerNorm/gamma"""
+    """Rename encoder.layer.0.….LayerNorm.weight → bert/encoder/layer_0/…/LayerNorm/gamma."""
     name = re.sub(r'^(embeddings|encoder|pooler)\.', r'bert.\1.', own_name)
     name = re.sub(r'\.layer\.(\d+)\.', r'.layer_\1.', name).replace('.', '/')
     name = re.sub(r'_embeddings/weight$', '_embeddings', name)
@@ -216,7 +216,7 @@ def _name_of_pytorch(own_name: str) -> str:
 
 
 def _name_of_keras(own_name: str) -> str:
-    """bert/tf_bert_model/bert/encoder/layer_._0/…/kernel:0 → bert/encoder/layer_0/…/kernel"""
+    """Rename bert/tf_bert_model/bert/encoder/layer_._0/…:0 → bert/encoder/layer_0/…."""
     name = re.sub(r'^bert/(\w+/)?bert/', 'bert/', own_name).removesuffix(':0')
     name = re.sub(r'_embeddings/(weight|embeddings)$', '_embeddings', name)
     return name.replace('layer_._', 'layer_')

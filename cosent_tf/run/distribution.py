@@ -108,7 +108,7 @@ def from_chief(arrays: list[np.ndarray]) -> list[np.ndarray]:
         return arrays
 
     @tf.function
-    def sum_up(values):
+    def sum_up(values: list[tf.Tensor]) -> list[tf.Tensor]:
         context = tf.distribute.get_replica_context()
         first = context.replica_id_in_sync_group == 0
         kept = [tf.where(first, value, tf.zeros_like(value)) for value in values]
