@@ -139,8 +139,7 @@ class Tokenized(NamedTuple):
 
 def tokenize_texts(tokenizer: Tokenizer, texts: Iterable[str], maxlen: int) -> Tokenized:
     """Tokenize texts to "[CLS] a [SEP]" of at most `maxlen` tokens; index is (n,)."""
-    distinct, index = _distinct(texts)
-    return Tokenized(_tokenize(lambda text: tokenizer.encode(text, maxlen=maxlen), distinct), index)
+    return _tokenize(lambda text: tokenizer.encode(text, maxlen=maxlen), texts)
 
 
 def tokenize_sentences(tokenizer: Tokenizer, pairs: list[Pair], maxlen: int) -> Tokenized:
@@ -154,23 +153,18 @@ def tokenize_pairs(tokenizer: Tokenizer, pairs: list[Pair], maxlen: int) -> Toke
 
     A pair over `maxlen` tokens loses tokens from the end of whichever sentence is longer.
     """
-    distinct, index = _distinct(pair[:2] for pair in pairs)
-    return Tokenized(
-        _tokenize(lambda pair: tokenizer.encode(*pair, maxlen=maxlen), distinct), index
-    )
+    texts = (pair[:2] for pair in pairs)
+    return _tokenize(lambda pair: tokenizer.encode(*pair, maxlen=maxlen), texts)
 
 
-def _distinct(items: Iterable) -> tuple[list, np.ndarray]:
-    """Return the distinct items in order of appearance, and the number of each item's."""
+def _tokenize(encode: Callable, items: Iterable) -> Tokenized:
+    """Tokenize every distinct item once, in order of appearance."""
     numbers: dict = {}
     index = [numbers.setdefault(item, len(numbers)) for item in items]
-    return list(numbers), np.array(index, dtype=np.int64)
-
-
-def _tokenize(encode: Callable, items: list) -> TokenRows:
     # a bar only on a terminal, and only for what takes over two seconds
-    bar = tqdm(items, 'tokenizing', delay=2, leave=False, disable=None)
-    return TokenRows(token_ids for token_ids, _ in map(encode, bar))
+    bar = tqdm(numbers, 'tokenizing', delay=2, leave=False, disable=None)
+    rows = TokenRows(token_ids for token_ids, _ in map(encode, bar))
+    return Tokenized(rows, np.array(index, dtype=np.int64))
 
 
 class Batches:

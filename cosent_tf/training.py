@@ -11,7 +11,7 @@ import numpy as np
 
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.inputs import distribute
-from cosent_tf.bert.weights import check_weights, model_weights, read_weights
+from cosent_tf.bert.weights import model_weights, read_arrays, read_weights
 from cosent_tf.data import Batches, Split
 from cosent_tf.decisions import fit_rule
 from cosent_tf.errors import RunError, WriteError
@@ -128,7 +128,7 @@ def _restore(model: Model, folder: Path) -> State:
 def _read_state(model: Model, folder: Path) -> State:
     state = read_state(folder / STATE_FILE, model)
     if 0 < state.best_epoch < state.epoch:
-        check_weights(folder / WEIGHTS_FILE, model_weights(model))  # now, not hours later
+        read_arrays(folder / WEIGHTS_FILE, model_weights(model))  # fails now, not hours later
     elif state.epoch:  # the state is the last thing known to be written
         write_weights(folder / WEIGHTS_FILE, model_weights(model))
     return state

@@ -113,6 +113,8 @@ def _evaluate_run(run: Run, metric: str, search: str | None) -> Result:
     at_valid, at_test = (rule.measures(split.labels, split.scores) for split in (valid, test))
     key = rule.measure('f1' if metric == 'f1' else 'accuracy')
     measure = 'macro_f1' if rule.class_weights and metric == 'f1' else key
+    binary = rule.threshold is not None
+    optimum = best_threshold(valid.labels, valid.scores, metric) if binary else None
     return Result(
         run.name,
         test,
@@ -124,7 +126,7 @@ def _evaluate_run(run: Run, metric: str, search: str | None) -> Result:
         accuracy=at_test['accuracy'],
         f1=at_test['f1'],
         correct=None if rule.graded else rule.predict(test.scores) == test.labels,
-        optimum=_better_optimum(valid, rule, metric, at_valid[key]),
+        optimum=optimum if optimum and optimum[1] - at_valid[key] > STALL else None,
         select=read_select(run.folder),
     )
 
@@ -143,16 +145,6 @@ def _check_same_kind(
             raise UserError(f'{test_path}:{line}: the label is not one of 0 … {classes - 1}')
     elif is_graded(test.labels, test.scores) != is_graded(valid.labels, valid.scores):
         raise UserError(f'{test_path}: only one of it and {valid_path} has labels 0 and 1 alone')
-
-
-def _better_optimum(
-    valid: Predictions, rule: Rule, metric: str, reached: float
-) -> tuple[float, float] | None:
-    """Return the exact (threshold, value) on valid if the search in use has stalled."""
-    if rule.threshold is None:
-        return None
-    optimum = best_threshold(valid.labels, valid.scores, metric)
-    return optimum if optimum[1] - reached > STALL else None
 
 
 def _has_same_pairs(first: Predictions, other: Predictions) -> bool:

@@ -167,14 +167,11 @@ def _repeated_notes(models: Iterable[str]) -> list[str]:
 
 
 def _stall_section(stalled: list[Result]) -> Section:
-    rows = [
-        [
-            str(result.name),
-            *(f'{100 * result.valid:.2f}', f'{result.threshold:.5f}'),
-            *(f'{100 * result.optimum[1]:.2f}', f'{result.optimum[0]:.5f}'),
-        ]
-        for result in stalled
-    ]
+    rows = []
+    for result in stalled:
+        threshold, valid = result.optimum
+        ours = [_percent(result.valid), f'{result.threshold:.5f}']
+        rows.append([str(result.name), *ours, _percent(valid), f'{threshold:.5f}'])
     columns = ['Run', "Powell's", 'threshold', 'exact', 'threshold']
     limit = f'{100 * STALL:.1f} points'
     notes = [f'All other runs: within {limit}. To use the optimum: --search exact.']
@@ -185,23 +182,21 @@ def _stall_section(stalled: list[Result]) -> Section:
 def _decided_section(results: list[Result]) -> Section:
     rows = []
     for result in results:
-        low, high = accuracy_interval(result.correct)
         rule = 'class weights' if result.weights else f'score > {result.threshold:.5f}'
-        interval = f'[{100 * low:.2f}, {100 * high:.2f}]'
-        figures = [f'{100 * result.accuracy:.2f} {interval}', f'{100 * result.f1:.2f}']
-        valid = f'{100 * result.valid:.2f}'
-        rows.append([str(result.name), str(len(result.test.labels)), rule, valid, *figures])
+        valid, test, f1 = map(_percent, (result.valid, result.accuracy, result.f1))
+        low, high = map(_percent, accuracy_interval(result.correct))
+        test = f'{test} [{low}, {high}]'
+        rows.append([str(result.name), str(len(result.test.labels)), rule, valid, test, f1])
     notes = ["[…]: Wilson's 95 % interval. F1 is that of class 1, or macro-F1 of several classes."]
     columns = ['Run', 'Pairs', 'Decision', 'Valid', 'Test accuracy', 'F1']
     return Section('Every run (%)', columns, rows, notes)
 
 
 def _ranked_section(results: list[Result]) -> Section:
-    rows = [
-        [str(result.name), str(len(result.test.labels))]
-        + [f'{100 * value:.2f}' for value in (result.valid, result.value)]
-        for result in results
-    ]
+    rows = []
+    for result in results:
+        figures = map(_percent, (result.valid, result.value))
+        rows.append([str(result.name), str(len(result.test.labels)), *figures])
     title = f'Every run: {HEADINGS["spearman"]}'
     return Section(title, ['Run', 'Pairs', 'Valid', 'Test'], rows, [])
 

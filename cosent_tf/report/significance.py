@@ -5,6 +5,7 @@ varies from one training run to the next is the standard deviation over seeds, a
 scipy.stats is imported on first use, it takes a second.
 """
 
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -50,14 +51,11 @@ def compare_methods(results: list[Result]) -> list[Comparison]:
             methods.setdefault(result.name.method, {})[result.name.seed] = result.correct
     comparisons = []
     for (task, model), methods in sorted(groups.items(), key=lambda group: group[0][0]):
-        names = list(methods)
-        for i, first in enumerate(names):
-            for second in names[i + 1 :]:
-                a, b = methods[first], methods[second]
-                common = a.keys() & b.keys()
-                seeds = (min(common or a), min(common or b))
-                difference = compare_decisions(a[seeds[0]], b[seeds[1]])
-                comparisons.append(Comparison(task, model, (first, second), seeds, difference))
+        for (first, a), (second, b) in combinations(methods.items(), 2):
+            common = a.keys() & b.keys()
+            seeds = (min(common or a), min(common or b))
+            difference = compare_decisions(a[seeds[0]], b[seeds[1]])
+            comparisons.append(Comparison(task, model, (first, second), seeds, difference))
     return comparisons
 
 

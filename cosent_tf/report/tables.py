@@ -86,8 +86,9 @@ def build_table(results: list[Result], metric: str) -> Table:
     for column in columns:
         if (metric, column) == ('spearman', 'Avg'):
             continue
-        means = {row: cells[row, column].mean for row in rows}
-        means = {row: mean for row, mean in means.items() if mean is not None}
+        means = {
+            row: cells[row, column].mean for row in rows if cells[row, column].mean is not None
+        }
         for row in means if len(means) > 1 else ():
             best = means[row] == max(means.values())
             cells[row, column] = cells[row, column]._replace(best=best)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cosent_tf.bert.sources import CONFIG_FILE, WEIGHTS_FILE  # noqa: F401 (of a run, too)
+from cosent_tf.bert.sources import CONFIG_FILE, WEIGHTS_FILE  # of a run, too
 from cosent_tf.errors import UserError
 from cosent_tf.run.files import write_text
 
@@ -21,6 +21,10 @@ METRICS_FILE = 'metrics.json'
 HISTORY_FILE, LOSSES_FILE = 'history.csv', 'losses.csv'
 STATE_FILE = 'state.h5'
 VALID_FILE, TEST_FILE = 'predictions.valid.tsv', 'predictions.test.tsv'
+# What a new start removes, in this order: a run without metrics.json does not look finished, and
+# one without state.h5 is not resumed. config.json stays until it is replaced: it says whose run
+# this is.
+CLEARED = (METRICS_FILE, STATE_FILE, HISTORY_FILE, LOSSES_FILE, WEIGHTS_FILE, VALID_FILE, TEST_FILE)
 
 _WORD = '[A-Za-z0-9_-]+'
 _NAME = re.compile(rf'({_WORD})\.({_WORD})\.({_WORD})\.seed(0|[1-9][0-9]*)')
