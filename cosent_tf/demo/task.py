@@ -56,7 +56,6 @@ class Fact(NamedTuple):
 
 
 def _say(template: str, fact: Fact) -> str:
-    """Put a fact into words."""
     wording = re.sub(r'<(.*?)\|(.*?)>', r'\1' if fact.true else r'\2', template)
     return wording.format(**fact._asdict())
 

@@ -70,18 +70,13 @@ def build_sections(
 ) -> list[Section]:
     """Report results, at least one; `overlap` adds the split by it."""
     sections = _main_sections(results, metric, search)
-    stalled = [result for result in results if result.optimum]
-    if stalled:
-        sections.append(_stall_section(stalled))
-    decided = [result for result in results if result.correct is not None]
-    ranked = [result for result in results if result.correct is None]
-    if decided:
-        sections.append(_decided_section(decided))
-    if ranked:
-        sections.append(_ranked_section(ranked))
-    comparisons = compare_methods(results)
-    if comparisons:
-        sections.append(_comparison_section(comparisons))
+    parts = (
+        (_stall_section, [result for result in results if result.optimum]),
+        (_decided_section, [result for result in results if result.correct is not None]),
+        (_ranked_section, [result for result in results if result.correct is None]),
+        (_comparison_section, compare_methods(results)),
+    )
+    sections += [section(rows) for section, rows in parts if rows]
     if overlap:
         sections += _overlap_sections(results)
     return sections
