@@ -33,13 +33,7 @@ def make_parser(doc: str) -> argparse.ArgumentParser:
 
 
 def parse_args(
-    doc: str,
-    method: str,
-    epochs: int,
-    batch_size: int,
-    lr: float,
-    maxlen: int,
-    maxlen_pawsx: int,
+    doc: str, method: str, epochs: int, batch_size: int, lr: float, maxlen: int, maxlen_pawsx: int
 ) -> argparse.Namespace:
     """Parse the flags of a training script, and check that the files are there.
 
@@ -120,7 +114,7 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
 def positive(number: type) -> Callable[[str], float]:
     """Return an argparse type for numbers above 0."""
 
-    def parse(text: str):
+    def parse(text: str) -> float:
         value = number(text)
         if not 0 < value < float('inf'):
             raise ValueError

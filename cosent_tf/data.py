@@ -6,7 +6,7 @@ A task is three files, `{data_dir}/{TASK}/{TASK}.{train,valid,test}.data`, UTF-8
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -97,6 +97,13 @@ def class_count(splits: dict[str, Split]) -> int:
     return classes
 
 
+class Tokenizer(Protocol):
+    """What is asked of bert4keras's tokenizer."""
+
+    def encode(self, *texts: str, maxlen: int) -> tuple[list[int], list[int]]:
+        """Return token and segment ids of one text or two."""
+
+
 class TokenRows:
     """Token ids of many rows of different length, without padding.
 
@@ -105,7 +112,7 @@ class TokenRows:
         lengths: (n,) int64.
     """
 
-    def __init__(self, rows: Iterable[list[int]]):
+    def __init__(self, rows: Iterable[list[int]]) -> None:
         arrays = [np.asarray(row, dtype=np.int32) for row in rows]
         self.lengths = np.array([len(row) for row in arrays], dtype=np.int64)
         self.ids = np.concatenate(arrays) if arrays else np.zeros(0, np.int32)
@@ -130,40 +137,34 @@ class Tokenized(NamedTuple):
     index: np.ndarray  # (n,) or (n, 2) int64
 
 
-def tokenize_texts(tokenizer, texts: Iterable[str], maxlen: int) -> Tokenized:
+def tokenize_texts(tokenizer: Tokenizer, texts: Iterable[str], maxlen: int) -> Tokenized:
     """Tokenize texts to "[CLS] a [SEP]" of at most `maxlen` tokens; index is (n,)."""
-    distinct, index = _distinct(texts)
-    return Tokenized(_tokenize(lambda text: tokenizer.encode(text, maxlen=maxlen), distinct), index)
+    return _tokenize(lambda text: tokenizer.encode(text, maxlen=maxlen), texts)
 
 
-def tokenize_sentences(tokenizer, pairs: list[Pair], maxlen: int) -> Tokenized:
+def tokenize_sentences(tokenizer: Tokenizer, pairs: list[Pair], maxlen: int) -> Tokenized:
     """Tokenize both sentences of every pair to "[CLS] a [SEP]"; index is (n, 2)."""
     rows, index = tokenize_texts(tokenizer, (text for pair in pairs for text in pair[:2]), maxlen)
     return Tokenized(rows, index.reshape(-1, 2))
 
 
-def tokenize_pairs(tokenizer, pairs: list[Pair], maxlen: int) -> Tokenized:
+def tokenize_pairs(tokenizer: Tokenizer, pairs: list[Pair], maxlen: int) -> Tokenized:
     """Tokenize every pair to "[CLS] a [SEP] b [SEP]"; index is (n,).
 
     A pair over `maxlen` tokens loses tokens from the end of whichever sentence is longer.
     """
-    distinct, index = _distinct(pair[:2] for pair in pairs)
-    return Tokenized(
-        _tokenize(lambda pair: tokenizer.encode(*pair, maxlen=maxlen), distinct), index
-    )
+    texts = (pair[:2] for pair in pairs)
+    return _tokenize(lambda pair: tokenizer.encode(*pair, maxlen=maxlen), texts)
 
 
-def _distinct(items: Iterable) -> tuple[list, np.ndarray]:
-    """Return the distinct items in order of appearance, and the number of each item's."""
+def _tokenize(encode: Callable, items: Iterable) -> Tokenized:
+    """Tokenize every distinct item once, in order of appearance."""
     numbers: dict = {}
     index = [numbers.setdefault(item, len(numbers)) for item in items]
-    return list(numbers), np.array(index, dtype=np.int64)
-
-
-def _tokenize(encode: Callable, items: list) -> TokenRows:
     # a bar only on a terminal, and only for what takes over two seconds
-    bar = tqdm(items, 'tokenizing', delay=2, leave=False, disable=None)
-    return TokenRows(token_ids for token_ids, _ in map(encode, bar))
+    bar = tqdm(numbers, 'tokenizing', delay=2, leave=False, disable=None)
+    rows = TokenRows(token_ids for token_ids, _ in map(encode, bar))
+    return Tokenized(rows, np.array(index, dtype=np.int64))
 
 
 class Batches:
@@ -179,7 +180,7 @@ class Batches:
     for their order alone, which no rounding to float32 or bfloat16 can hurt then.
     """
 
-    def __init__(self, encoded: Tokenized, labels: np.ndarray, batch_size: int, seed: int):
+    def __init__(self, encoded: Tokenized, labels: np.ndarray, batch_size: int, seed: int) -> None:
         self.encoded = encoded
         whole = np.issubdtype(labels.dtype, np.integer)
         self.labels = labels if whole else np.unique(labels, return_inverse=True)[1]

@@ -9,14 +9,16 @@ References: 苏剑林, "CoSENT（一）：比Sentence-BERT更有效的句向量�
 (the loss); archives/8860 (against interaction); archives/9341 (the loss on a joint model's number).
 """
 
+from collections.abc import Callable
+
 from cosent_tf.bert.compat import keras, tf
 
 SCALE = 20.0  # the article's factor on the cosine: an inverse temperature of 0.05
 MIN_SQUARED_NORM = 1e-12  # a shorter vector counts as zero: it has no direction
 
 
-def cosent_loss(y_true, y_pred):
-    """CoSENT loss of interleaved sentence vectors, with s = 20·cos(u, v).
+def cosent_loss(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+    """Return the CoSENT loss of interleaved sentence vectors, with s = 20·cos(u, v).
 
     | argument | shape   | content                                                  |
     |----------|---------|----------------------------------------------------------|
@@ -32,8 +34,8 @@ def cosent_loss(y_true, y_pred):
     return cosent_score_loss(tf.reshape(y_true, [-1])[::2], SCALE * cosines)
 
 
-def cosent_score_loss(y_true, scores):
-    """CoSENT loss of scores that a model gives as they are: no cosine, no factor 20.
+def cosent_score_loss(y_true: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
+    """Return the CoSENT loss of scores that a model gives as they are: no cosine, no factor 20.
 
     | argument | shape  | content                            |
     |----------|--------|------------------------------------|
@@ -50,8 +52,8 @@ def cosent_score_loss(y_true, scores):
     return tf.cast(loss, tf.float32)
 
 
-def cross_entropy(y_true, y_pred):
-    """Mean cross-entropy of class probabilities, the loss of Sentence-BERT and Interact.
+def cross_entropy(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+    """Return the mean cross-entropy of class probabilities, the loss of Sentence-BERT and Interact.
 
     | argument | shape             | content                                          |
     |----------|-------------------|--------------------------------------------------|
@@ -64,16 +66,16 @@ def cross_entropy(y_true, y_pred):
     return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, y_pred))
 
 
-def _unit(vectors):
-    """Each row at length 1; a row too short to have a direction becomes 0, as does its gradient."""
+def _unit(vectors: tf.Tensor) -> tf.Tensor:
+    """Scale each row to length 1; one too short to have a direction becomes 0, with no gradient."""
     squared = tf.reduce_sum(tf.square(vectors), axis=-1, keepdims=True)
     inverse = tf.math.rsqrt(tf.where(squared > MIN_SQUARED_NORM, squared, float('inf')))
     return vectors * inverse
 
 
 @tf.custom_gradient
-def _sorted_loss(scores, labels):
-    """The loss of float64 scores (B,) in ascending order of their labels (B,).
+def _sorted_loss(scores: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """Return the loss of float64 scores (B,) in ascending order of their labels (B,).
 
     With the labels sorted, all examples of a lower level lie in front, so one running log-sum-exp
     serves every j. It runs in float64: in float32 the rounding of 65,536 steps can be seen. The
@@ -86,14 +88,14 @@ def _sorted_loss(scores, labels):
     higher = _level_minimum(after, labels)  # (B,) at i: log of the sum of exp(-s_j), l_j > l_i
     loss = tf.math.softplus(tf.reduce_logsumexp(lower - scores))
 
-    def gradient(upstream):
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
         d_scores = tf.exp(scores + higher - loss) - tf.exp(lower - scores - loss)
         return upstream * d_scores, None
 
     return loss, gradient
 
 
-def _level_minimum(running, labels):
+def _level_minimum(running: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Give all examples of a level the least of their running sums.
 
     That is the sum as it was before the level's first example joined it (or last, from behind).

@@ -4,10 +4,11 @@ scipy.stats takes about a second to import, so it is imported on first use.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def cosine_similarity(u, v):
-    """Cosine of each row of `u` with the same row of `v`: (n, D), (n, D) -> (n,) float64.
+def cosine_similarity(u: ArrayLike, v: ArrayLike) -> np.ndarray:
+    """Return the cosine of each row of `u` with the same row of `v`: (n, D), (n, D) → (n,) float64.
 
     A zero vector has no direction; its cosine is 0 here.
     """
@@ -16,8 +17,8 @@ def cosine_similarity(u, v):
     return np.einsum('nd,nd->n', u, v) / np.where(norms > 0, norms, 1)
 
 
-def spearman(y_true, y_score):
-    """Spearman's rank correlation of (n,) labels and (n,) scores, a float in [-1, 1].
+def spearman(y_true: ArrayLike, y_score: ArrayLike) -> float:
+    """Return Spearman's rank correlation of (n,) labels and (n,) scores, in [-1, 1].
 
     Constant labels or scores rank nothing: 0.0 then, where scipy warns and gives NaN. NaN scores
     do give NaN.
@@ -29,17 +30,17 @@ def spearman(y_true, y_score):
     return float(spearmanr(y_true, y_score).statistic)
 
 
-def accuracy(y_true, y_pred):
-    """Share of the (n,) predicted labels that are right, a float in [0, 1]."""
+def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Return the share of the (n,) predicted labels that are right."""
     return float(np.mean(np.asarray(y_true) == np.asarray(y_pred)))
 
 
-def f1(y_true, y_pred, positive=1):
-    """F1 of class `positive` for (n,) labels; 0.0 where nothing is or should be positive."""
+def f1(y_true: ArrayLike, y_pred: ArrayLike, positive: int = 1) -> float:
+    """Return F1 of one class for (n,) labels; 0.0 where nothing is or should be positive."""
     true, predicted = np.asarray(y_true) == positive, np.asarray(y_pred) == positive
     return float(2 * np.sum(true & predicted) / max(np.sum(true) + np.sum(predicted), 1))
 
 
-def macro_f1(y_true, y_pred):
-    """Mean F1 of the classes that occur in either of the (n,) arrays: every class counts alike."""
+def macro_f1(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Return the mean F1 of the classes that occur in either of the (n,) arrays."""
     return float(np.mean([f1(y_true, y_pred, c) for c in np.union1d(y_true, y_pred)]))

@@ -15,6 +15,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 from cosent_tf.errors import UserError
 
@@ -109,7 +110,7 @@ def read_pairs(path: str | Path) -> tuple[list[Pair], int]:
     return pairs, len(rows) - len(pairs)
 
 
-def _open(path: Path, mode: str, **options):
+def _open(path: Path, mode: str, **options: str) -> IO:
     return gzip.open(path, mode, **options) if path.suffix == '.gz' else path.open(mode, **options)
 
 
@@ -121,7 +122,7 @@ def _bad_line(path: Path) -> int:
         )
 
 
-def _label(value) -> int | float:
+def _label(value: object) -> int | float:
     """Convert 1, '1', '1.0' or '0.8'; ValueError for anything else, and for what no int32 holds."""
     number = float(str(value))
     if not abs(number) < 2**31:  # nor NaN

@@ -7,6 +7,7 @@ scipy is imported on first use.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cosent_tf.errors import UserError
 
@@ -14,8 +15,10 @@ _LARGEST = np.finfo(np.float64).max
 _ROUNDING = 1e-6  # by which a float32 cosine may exceed 1
 
 
-def powell_threshold(y_true, y_score, unbounded=None):
-    """The published searches, both by Powell's method from t = 1.
+def powell_threshold(
+    y_true: ArrayLike, y_score: ArrayLike, unbounded: bool | None = None
+) -> tuple[float, float]:
+    """Fit a threshold as published, by Powell's method from t = 1.
 
     Cosines and probabilities: maximise the accuracy of `score > tanh(t)`; tanh(t) is the threshold,
     within their range. The number of Interact with the CoSENT loss, which has no bounds: maximise
@@ -40,7 +43,7 @@ def powell_threshold(y_true, y_score, unbounded=None):
         unbounded = np.abs(scores).max() > 1 + _ROUNDING
     squeezed = np.tanh(scores) if unbounded else scores
 
-    def loss(t):
+    def loss(t: np.ndarray) -> float:
         return -np.mean(positive == (squeezed > np.tanh(t)))
 
     # scipy gives a 0-d or a 1-element array for x, depending on its version.
@@ -49,8 +52,10 @@ def powell_threshold(y_true, y_score, unbounded=None):
     return threshold, float(np.mean(positive == (scores > threshold)))
 
 
-def best_threshold(y_true, y_score, metric='accuracy'):
-    """The exact optimum over all thresholds, in O(n log n).
+def best_threshold(
+    y_true: ArrayLike, y_score: ArrayLike, metric: str = 'accuracy'
+) -> tuple[float, float]:
+    """Find the exact optimum over all thresholds, in O(n log n).
 
     Equal scores are never separated; "all positive" and "all negative" are tried too. Of several
     best cuts the one in the widest gap between two scores is taken. The threshold is finite and
@@ -92,8 +97,8 @@ def best_threshold(y_true, y_score, metric='accuracy'):
     return _threshold_at(scores, cut), float(values[cut])
 
 
-def powell_class_weights(y_true, y_prob):
-    """The published search for several classes: weights that maximise `argmax(prob * weights)`.
+def powell_class_weights(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[np.ndarray, float]:
+    """Fit the weights of several classes as published: by the accuracy of `argmax(prob * weights)`.
 
     weights = (tanh(t) + 1) / 2, by Powell from t = 0. The article's code starts from a 2-D array,
     which scipy no longer takes; apart from that the search is the same. Where it finds nothing
@@ -113,10 +118,10 @@ def powell_class_weights(y_true, y_prob):
 
     labels, probs = _checked_classes(y_true, y_prob)
 
-    def weights(t):
+    def weights(t: np.ndarray) -> np.ndarray:
         return (np.tanh(t) + 1) / 2
 
-    def loss(t):
+    def loss(t: np.ndarray) -> float:
         return -np.mean(labels == np.argmax(probs * weights(t), axis=1))
 
     start = np.zeros(probs.shape[1])
@@ -126,8 +131,8 @@ def powell_class_weights(y_true, y_prob):
     return weights(best), float(-loss(best))
 
 
-def _threshold_at(scores, cut):
-    """A finite float below sorted scores[cut] and not below scores[cut - 1]."""
+def _threshold_at(scores: np.ndarray, cut: int) -> float:
+    """Return a finite float below sorted scores[cut] and not below scores[cut - 1]."""
     with np.errstate(over='ignore'):  # beyond float32 is infinite there, which compares rightly
         if cut == len(scores):
             return float(scores[-1])
@@ -140,8 +145,8 @@ def _threshold_at(scores, cut):
         return float(middle if survives else low)
 
 
-def _checked_binary(y_true, y_score):
-    """Labels (n,) int64 of 0 and 1, scores (n,) float64, or UserError."""
+def _checked_binary(y_true: ArrayLike, y_score: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels (n,) int64 of 0 and 1, and scores (n,) float64."""
     labels, scores = np.asarray(y_true), np.asarray(y_score, np.float64)
     if labels.ndim != 1 or labels.shape != scores.shape or not len(labels):
         raise UserError(
@@ -155,8 +160,8 @@ def _checked_binary(y_true, y_score):
     return labels.astype(np.int64), scores
 
 
-def _checked_classes(y_true, y_prob):
-    """Labels (n,) int64 of 0 .. C-1, probabilities (n, C) float64, or UserError."""
+def _checked_classes(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels (n,) int64 of 0 .. C-1, and probabilities (n, C) float64."""
     labels, probs = np.asarray(y_true), np.asarray(y_prob, np.float64)
     if labels.ndim != 1 or probs.ndim != 2 or len(labels) != len(probs) or not len(labels):
         raise UserError(
@@ -174,7 +179,7 @@ def _checked_classes(y_true, y_prob):
     return labels.astype(np.int64), probs
 
 
-def _check_finite(values, name):
+def _check_finite(values: np.ndarray, name: str) -> None:
     # The largest float itself is refused as well: no finite threshold lies beyond it.
     strange = np.flatnonzero(~(np.abs(values) < _LARGEST).reshape(len(values), -1).all(axis=1))
     if len(strange):

@@ -11,7 +11,7 @@ import numpy as np
 
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.inputs import distribute
-from cosent_tf.bert.weights import check_weights, model_weights, read_weights
+from cosent_tf.bert.weights import model_weights, read_arrays, read_weights
 from cosent_tf.data import Batches, Split
 from cosent_tf.decisions import fit_rule
 from cosent_tf.errors import RunError, WriteError
@@ -48,7 +48,7 @@ class Model(keras.Model):
     share of it; the shares are summed in the gradient and in the log.
     """
 
-    def train_step(self, data):
+    def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         inputs, labels = data
         with tf.GradientTape() as tape:
             outputs = gather(self(inputs, training=True))
@@ -57,7 +57,7 @@ class Model(keras.Model):
         return {'loss': loss}
 
     @property
-    def metrics(self):
+    def metrics(self) -> list:
         return []  # none that would be a running mean; the progress bar averages by itself
 
 
@@ -80,6 +80,9 @@ def fit(
         splits: train, valid and test.
         args: the script's arguments.
         folder: where `start_run` said.
+
+    Raises:
+        RunError: not finite, out of memory, interrupted, …: what to do is in the message.
     """
     # Made now: a variable made within the first step would have the whole step traced twice.
     model.optimizer._create_all_weights(model.trainable_variables)
@@ -125,7 +128,7 @@ def _restore(model: Model, folder: Path) -> State:
 def _read_state(model: Model, folder: Path) -> State:
     state = read_state(folder / STATE_FILE, model)
     if 0 < state.best_epoch < state.epoch:
-        check_weights(folder / WEIGHTS_FILE, model_weights(model))  # now, not hours later
+        read_arrays(folder / WEIGHTS_FILE, model_weights(model))  # fails now, not hours later
     elif state.epoch:  # the state is the last thing known to be written
         write_weights(folder / WEIGHTS_FILE, model_weights(model))
     return state
@@ -145,7 +148,9 @@ def make_dataset(batches: Batches, first_epoch: int) -> tf.data.Dataset:
 class EndOfEpoch(keras.callbacks.Callback):
     """Scores valid, keeps the best epoch, and saves all that is needed to go on."""
 
-    def __init__(self, score: Score, valid: Split, state: State, args: Namespace, folder: Path):
+    def __init__(
+        self, score: Score, valid: Split, state: State, args: Namespace, folder: Path
+    ) -> None:
         super().__init__()
         self.score = score
         self.labels = valid.labels
@@ -153,16 +158,16 @@ class EndOfEpoch(keras.callbacks.Callback):
         self.method, self.select = args.method, args.select
         self.folder = folder
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.losses = []
         self.start = time.perf_counter()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.losses.append(float(logs['loss']))
         if not np.isfinite(self.losses[-1]):
             self._refuse(f'the loss is {self.losses[-1]}')
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         state = self.state
         scores = self.score('valid')
         if not np.isfinite(scores).all():

@@ -11,6 +11,7 @@ Its dropout layers become ours, for the sake of interrupted runs.
 Everything else in this project imports keras, K, Adam, Tokenizer and build_transformer_model from
 here, and so never depends on the order of imports.
 """
+# ruff: noqa: F401 (imported for the others)
 
 import contextlib
 import importlib.metadata
@@ -19,6 +20,7 @@ import os
 import shutil
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -56,7 +58,7 @@ def _provide_distutils() -> None:
 
 
 @contextlib.contextmanager
-def _quiet_stderr():
+def _quiet_stderr() -> Iterator[None]:
     """Drop what TensorFlow's native code prints while it loads, before any log level applies."""
     sys.stderr.flush()
     saved = os.dup(2)
@@ -92,8 +94,8 @@ with _quiet_stderr():
     class Dropout(keras.layers.Dropout):
         """Dropout with masks from TensorFlow's global generator, whose state can be saved."""
 
-        def call(self, inputs, training=None):
-            def dropped():
+        def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+            def dropped() -> tf.Tensor:
                 seed = tf.random.get_global_generator().make_seeds()[:, 0]  # (2,)
                 return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed)
 
@@ -103,7 +105,6 @@ with _quiet_stderr():
     keras.optimizers.Optimizer = keras.optimizers.legacy.Optimizer
     # by that name bert4keras has a module of its own, with its own layers' names
     importlib.import_module('keras.layers').Dropout = Dropout
-    import bert4keras
     from bert4keras.backend import K
     from bert4keras.layers import Embedding
     from bert4keras.models import BERT, build_transformer_model
@@ -115,27 +116,11 @@ with _quiet_stderr():
 # Else "float32" products on NVIDIA GPUs from Ampere on would have factors of 10 bits (TF32).
 tf.config.experimental.enable_tensor_float_32_execution(False)
 
-__all__ = [
-    'BERT',
-    'Adam',
-    'Embedding',
-    'K',
-    'PlainAdam',
-    'Tokenizer',
-    'build_transformer_model',
-    'device_name',
-    'has_hidden_gpu',
-    'keras',
-    'tf',
-    'use_cpu',
-    'versions',
-]
-
 
 def _use_cores() -> None:
     """On a CPU, run operations side by side instead of splitting each one over all cores.
 
-    The groups that a batch is encoded in (encoder.PooledVector) do not wait for each other, and
+    The groups that a batch is encoded in (vectors.PooledVector) do not wait for each other, and
     many of their operations are too small to be split: 1.2 times as fast on 2 cores.
     """
     allowed = getattr(os, 'sched_getaffinity', None)  # not on macOS
@@ -157,7 +142,7 @@ class Adam(PlainAdam):
     is; bert4keras divides it too: hence its factor. Equal up to float32 rounding.
     """
 
-    def _resource_apply_dense(self, grad, var):
+    def _resource_apply_dense(self, grad: tf.Tensor, var: tf.Variable) -> tf.Operation:
         if not self.bias_correction:
             return super()._resource_apply_dense(grad, var)
         dtype = var.dtype.base_dtype
@@ -180,18 +165,11 @@ class Adam(PlainAdam):
 
 def versions() -> dict[str, str]:
     """Return the version of Python and of each library that a result depends on."""
-    import h5py
-    import numpy
-    import scipy
-
+    libraries = ('tf_keras', 'bert4keras', 'numpy', 'scipy', 'h5py')
     return {
         'python': sys.version.split()[0],
-        'tensorflow': tf.__version__,
-        'tf_keras': importlib.metadata.version('tf_keras'),
-        'bert4keras': bert4keras.__version__,
-        'numpy': numpy.__version__,
-        'scipy': scipy.__version__,
-        'h5py': h5py.__version__,
+        'tensorflow': tf.__version__,  # whichever package it came in
+        **{name: importlib.metadata.version(name) for name in libraries},
     }
 
 

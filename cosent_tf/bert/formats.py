@@ -20,6 +20,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from cosent_tf.bert.compat import tf
+from cosent_tf.bert.sources import first_line
 from cosent_tf.errors import UserError
 from cosent_tf.readers import read_json, read_lines
 
@@ -100,11 +101,7 @@ def read_config(folder: Path) -> dict:
     epsilon = config.get('layer_norm_eps', 1e-12)
     if type(epsilon) is not float or not 0 < epsilon < 1:
         raise UserError(f'{path}: layer_norm_eps must be between 0 and 1, not {epsilon!r}')
-    return {
-        **sizes,
-        'hidden_act': KERAS_ACTIVATIONS[activation],
-        'layer_norm_eps': epsilon,
-    }
+    return {**sizes, 'hidden_act': KERAS_ACTIVATIONS[activation], 'layer_norm_eps': epsilon}
 
 
 def read_vocab(folder: Path) -> tuple[Path, list[str]]:
@@ -151,8 +148,7 @@ def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, 
                 transposed = google_name is _name_of_pytorch and name.endswith('/kernel')
                 own_names[name], arrays[name] = own_name, array.T if transposed else array
     except BROKEN as error:
-        reason = str(error).partition('\n')[0]
-        raise UserError(f'{path}: not readable as weights: {reason}') from error
+        raise UserError(f'{path}: not readable as weights: {first_line(error)}') from error
     _check_complete(path, arrays, own_names, shapes)
     return arrays
 
@@ -206,7 +202,7 @@ def _read_torch(path: Path) -> Tensors:
 
 
 def _name_of_pytorch(own_name: str) -> str:
-    """encoder.layer.0.output.LayerNorm.weight → bert/encoder/layer_0/output/LayerNorm/gamma"""
+    """Rename encoder.layer.0.….LayerNorm.weight → bert/encoder/layer_0/…/LayerNorm/gamma."""
     name = re.sub(r'^(embeddings|encoder|pooler)\.', r'bert.\1.', own_name)
     name = re.sub(r'\.layer\.(\d+)\.', r'.layer_\1.', name).replace('.', '/')
     name = re.sub(r'_embeddings/weight$', '_embeddings', name)
@@ -216,7 +212,7 @@ def _name_of_pytorch(own_name: str) -> str:
 
 
 def _name_of_keras(own_name: str) -> str:
-    """bert/tf_bert_model/bert/encoder/layer_._0/…/kernel:0 → bert/encoder/layer_0/…/kernel"""
+    """Rename bert/tf_bert_model/bert/encoder/layer_._0/…:0 → bert/encoder/layer_0/…."""
     name = re.sub(r'^bert/(\w+/)?bert/', 'bert/', own_name).removesuffix(':0')
     name = re.sub(r'_embeddings/(weight|embeddings)$', '_embeddings', name)
     return name.replace('layer_._', 'layer_')

@@ -12,7 +12,9 @@ def replicas() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def distribute(generate: Callable[[int, slice], Iterator], signature) -> tf.data.Dataset:
+def distribute(
+    generate: Callable[[int, slice], Iterator], signature: tf.TensorSpec | tuple
+) -> tf.data.Dataset:
     """Make a dataset that gives every replica its own part of each step.
 
     Args:
@@ -21,7 +23,7 @@ def distribute(generate: Callable[[int, slice], Iterator], signature) -> tf.data
         signature: of a part.
     """
 
-    def own_parts(context):
+    def own_parts(context: tf.distribute.InputContext) -> tf.data.Dataset:
         count = context.num_replicas_in_sync // context.num_input_pipelines
         first = context.input_pipeline_id * count
         own = slice(first, first + count)

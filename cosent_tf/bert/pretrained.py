@@ -26,7 +26,7 @@ class TokenEmbedding(Embedding):
     So a [PAD] within a row is a token like any other, as in transformers.
     """
 
-    def compute_mask(self, inputs, mask=None):
+    def compute_mask(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
         return tf.sequence_mask(row_lengths(inputs), tf.shape(inputs)[1])
 
 
@@ -38,12 +38,20 @@ class PooledBERT(BERT):
     'mean' it is all of them, (n, L, D).
     """
 
-    def __init__(self, pooling: str = 'cls', layer_norm_eps: float = 1e-12, **kwargs):
+    def __init__(
+        self, pooling: str = 'cls', layer_norm_eps: float = 1e-12, **kwargs: object
+    ) -> None:
         super().__init__(**kwargs)
         self.pooling = pooling
         self.layer_norm_eps = layer_norm_eps
 
-    def apply(self, inputs=None, layer=None, arguments=None, **kwargs):
+    def apply(
+        self,
+        inputs: object = None,
+        layer: type | None = None,
+        arguments: dict | None = None,
+        **kwargs: object,
+    ) -> tf.Tensor:
         if layer is Embedding and kwargs.get('mask_zero'):
             layer = TokenEmbedding
         if 'epsilon' in kwargs:  # of a LayerNormalization: bert4keras always passes 1e-12
@@ -68,11 +76,11 @@ class BertTokenizer(Tokenizer):
     200 characters are split; unassigned and private characters are not dropped.
     """
 
-    def __init__(self, vocab: dict[str, int], settings: TokenizerSettings):
+    def __init__(self, vocab: dict[str, int], settings: TokenizerSettings) -> None:
         super().__init__(vocab, do_lower_case=False)
         self.settings = settings
 
-    def _tokenize(self, text, pre_tokenize=True):
+    def _tokenize(self, text: str, pre_tokenize: bool = True) -> list[str]:
         if self.settings.do_lower_case:
             text = text.lower()
         if self.settings.strip_accents:
@@ -80,7 +88,7 @@ class BertTokenizer(Tokenizer):
             text = ''.join(char for char in text if unicodedata.category(char) != 'Mn')
         return super()._tokenize(text, pre_tokenize)
 
-    def _is_cjk_character(self, char):
+    def _is_cjk_character(self, char: str) -> bool:
         return self.settings.tokenize_chinese_chars and Tokenizer._is_cjk_character(char)
 
 

@@ -41,7 +41,7 @@ def load_scorer(run_or_bert_dir: str | Path) -> Scorer:
         return _joint_scorer(source)
     encoder = load_encoder(run_or_bert_dir)
 
-    def score(pairs):
+    def score(pairs: list[tuple[str, str]]) -> np.ndarray:
         texts = [text for pair in pairs for text in pair]
         vectors = encoder.encode(texts, normalize=False)  # (2n, D)
         return cosine_similarity(vectors[::2], vectors[1::2])
@@ -61,7 +61,7 @@ def _joint_scorer(source: Source) -> Scorer:
     read_weights(path, model_weights(model))
     encode = RowEncoder(model)
 
-    def score(pairs):
+    def score(pairs: list[tuple[str, str]]) -> np.ndarray:
         rows, index = tokenize_pairs(tokenizer, pairs, source.maxlen)
         outputs = encode(rows)[index]
         return outputs if outputs.shape[1] > 2 else outputs[:, -1]

@@ -106,7 +106,7 @@ def bert_folder(name: str | Path) -> Path:
 
 
 def is_encoder(folder: Path) -> bool:
-    """Whether a folder has a configuration, a vocabulary and weights, in any of the formats."""
+    """Tell whether a folder has configuration, vocabulary and weights, in any of the formats."""
     kinds = (
         ('bert_config.json', 'config.json'),
         ('vocab.txt', 'tokenizer.json'),

@@ -47,7 +47,9 @@ class PooledVector(keras.layers.Layer):
             groups then have as many rows, and lengths that are multiples of 32.
     """
 
-    def __init__(self, bert: PooledBERT, keep_padding: bool = False, jit: bool = False, **kwargs):
+    def __init__(
+        self, bert: PooledBERT, keep_padding: bool = False, jit: bool = False, **kwargs: object
+    ) -> None:
         super().__init__(**kwargs)
         self.bert = bert.model
         self.pooling = bert.pooling
@@ -56,7 +58,7 @@ class PooledVector(keras.layers.Layer):
         self.positions = bert.max_position
         self.compiled = tf.function(self._encode, jit_compile=True) if jit else None
 
-    def call(self, token_ids, training=None):
+    def call(self, token_ids: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         jit = self.compiled is not None and training  # batches to be scored vary in shape
         encode = self._encode_compiled if jit else self._encode
         if self.groups == 1:
@@ -72,7 +74,7 @@ class PooledVector(keras.layers.Layer):
             vectors.append(encode(tf.gather(token_ids, rows)[:, :longest], training))
         return tf.gather(tf.concat(vectors, axis=0), tf.argsort(order))
 
-    def _encode(self, token_ids, training):
+    def _encode(self, token_ids: tf.Tensor, training: bool) -> tf.Tensor:
         hidden = self.bert([token_ids, tf.zeros_like(token_ids)], training=training)
         hidden = tf.cast(hidden, tf.float32)  # (n, 1, D), or (n, L, D) for the mean
         if self.pooling == 'cls':
@@ -82,7 +84,7 @@ class PooledVector(keras.layers.Layer):
         total = tf.reduce_sum(hidden * inside[:, :, None], axis=1)
         return total / tf.cast(lengths, tf.float32)[:, None]
 
-    def _encode_compiled(self, token_ids, training):
+    def _encode_compiled(self, token_ids: tf.Tensor, training: bool) -> tf.Tensor:
         length = tf.shape(token_ids)[1]
         padded = tf.minimum(-(-length // XLA_MULTIPLE) * XLA_MULTIPLE, self.positions)
         return self.compiled(tf.pad(token_ids, [[0, 0], [0, padded - length]]), training)
@@ -102,7 +104,7 @@ class RowEncoder:
     into memory fails at once; every batch holds about the same number of tokens.
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model) -> None:
         self._model = model
         self._step = None
 
@@ -111,7 +113,7 @@ class RowEncoder:
         outputs = np.zeros((len(rows), self._model.output_shape[-1]), np.float32)
         steps = _steps(rows.lengths, replicas())
 
-        def inputs(_, own):
+        def inputs(_: int, own: slice) -> Iterator[np.ndarray]:
             return (rows.padded(batch) for step in steps for batch in step[own])
 
         dataset = distribute(inputs, tf.TensorSpec((None, None), tf.int32))
@@ -124,7 +126,7 @@ class RowEncoder:
                 bar.update(len(numbers))
         return outputs
 
-    def _encode(self, token_ids):
+    def _encode(self, token_ids: tf.Tensor) -> tf.Tensor:
         strategy = tf.distribute.get_strategy()
         outputs = strategy.run(self._model, (token_ids,), {'training': False})
         return strategy.gather(outputs, axis=0)
@@ -145,7 +147,7 @@ def _steps(lengths: np.ndarray, parts: int) -> list[list[np.ndarray]]:
 class SentenceEncoder:
     """Sentences to vectors."""
 
-    def __init__(self, bert: PooledBERT, tokenizer: BertTokenizer, maxlen: int):
+    def __init__(self, bert: PooledBERT, tokenizer: BertTokenizer, maxlen: int) -> None:
         token_ids = keras.Input((None,), dtype='int32')
         self.model = keras.Model(token_ids, PooledVector(bert)(token_ids))  # (n, L) → (n, D)
         self.encode_rows = RowEncoder(self.model)

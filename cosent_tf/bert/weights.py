@@ -32,15 +32,6 @@ def read_weights(path: Path, weights: dict[str, tf.Variable]) -> None:
     set_weights(weights, read_arrays(path, weights)[0])
 
 
-def check_weights(path: Path, weights: dict[str, tf.Variable]) -> None:
-    """Check that `read_weights` would succeed.
-
-    Raises:
-        UserError: as `read_weights`.
-    """
-    read_arrays(path, weights)
-
-
 def read_arrays(path: Path, variables: dict) -> tuple[dict[str, np.ndarray], dict]:
     """Read the arrays of some variables by their names, and the state if there is one.
 

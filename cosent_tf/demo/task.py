@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cosent_tf.demo.templates import DOMAINS, NUMBERS, PEOPLE
+from cosent_tf.readers import Pair
 
 SEED = 42  # of data and weights; independent of the seed of a training run
 LR = 1e-3  # what training takes in place of the published settings
@@ -43,8 +44,6 @@ BERT = {  # Google's bert_config.json, without the size of the vocabulary
 CHECKPOINT_FILES = ['bert_model.ckpt.data-00000-of-00001', 'bert_model.ckpt.index']
 BERT_FILES = ['bert_config.json', 'vocab.txt', *CHECKPOINT_FILES]
 
-Pair = tuple[str, str, int]  # text1, text2, label
-
 
 class Fact(NamedTuple):
     """What a sentence says: who did what to whom, how much, and whether it is so."""
@@ -57,7 +56,6 @@ class Fact(NamedTuple):
 
 
 def _say(template: str, fact: Fact) -> str:
-    """Put a fact into words."""
     wording = re.sub(r'<(.*?)\|(.*?)>', r'\1' if fact.true else r'\2', template)
     return wording.format(**fact._asdict())
 
@@ -190,11 +188,7 @@ def _bert_weights(config: dict) -> dict[str, np.ndarray]:
 
 def make_demo_bert(bert_dir: str | Path) -> None:
     """Write bert_config.json, vocab.txt and bert_model.ckpt.*, unless they are there."""
-
-    def write(folder: Path) -> None:
-        write_bert(folder, demo_vocab(), BERT)
-
-    _complete(Path(bert_dir), BERT_FILES, write)
+    _complete(Path(bert_dir), BERT_FILES, lambda folder: write_bert(folder, demo_vocab(), BERT))
 
 
 def write_bert(folder: Path, vocab: list[str], sizes: dict) -> None:

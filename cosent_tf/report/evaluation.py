@@ -5,6 +5,7 @@ Spearman's correlation nothing is decided, except between several classes, which
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -17,6 +18,7 @@ from cosent_tf.run.folder import (
     TEST_FILE,
     VALID_FILE,
     Predictions,
+    Run,
     RunName,
     read_predictions,
     read_select,
@@ -45,21 +47,23 @@ class Result:
     select: str | None = None  # what chose the epoch: accuracy or spearman, None if not known
 
 
-def evaluate(runs, metric, search):
-    """Evaluates runs; those that cannot be are left out, with the reason.
+def evaluate(
+    runs: list[Run], metric: str, search: str | None
+) -> tuple[list[Result], dict[str, str]]:
+    """Evaluate runs; those that cannot be are left out, with the reason.
 
     The runs of a task are comparable only on the same test pairs: where they differ, the pairs
     that most of them have are kept, else those of the first run.
 
     Args:
-        runs: finished `runs.Run`s.
+        runs: finished ones.
         metric: 'accuracy', 'f1' or 'spearman': what thresholds, if any, are fitted for and
             `Result.value` is.
         search: 'powell' (accuracy only) or 'exact'; not used for 'spearman'.
 
     Returns:
-        (list of `Result`, encoders and methods in the published order, then by name and seed;
-        {name of a run that is left out: what is wrong with it, and where}).
+        The results, encoders and methods in the published order, then by name and seed; and name →
+        what is wrong, and where, of the runs left out.
     """
     left_out, tasks = {}, {}  # task: its runs and results, in groups of the same test pairs
     for run in tqdm(runs, 'reading runs', unit='run', delay=2, leave=False, disable=None):
@@ -86,8 +90,8 @@ def evaluate(runs, metric, search):
     return results, dict(sorted(left_out.items()))
 
 
-def row_order(name):
-    """Sort key for encoder and method: published ones first, in the order of the articles."""
+def row_order(name: RunName) -> tuple[int, str, int, str]:
+    """Return a sort key: published encoders and methods first, in the order of the articles."""
     models = list(dict.fromkeys(model for model, _ in PUBLISHED))
     known = [
         order.index(part) if part in order else len(order)
@@ -96,7 +100,7 @@ def row_order(name):
     return known[0], name.model, known[1], name.method
 
 
-def _evaluate_run(run, metric, search):
+def _evaluate_run(run: Run, metric: str, search: str | None) -> Result:
     valid_path, test_path = run.folder / VALID_FILE, run.folder / TEST_FILE
     valid, test = read_predictions(valid_path), read_predictions(test_path)
     ranked = metric == 'spearman' and valid.scores.ndim == 1
@@ -109,6 +113,8 @@ def _evaluate_run(run, metric, search):
     at_valid, at_test = (rule.measures(split.labels, split.scores) for split in (valid, test))
     key = rule.measure('f1' if metric == 'f1' else 'accuracy')
     measure = 'macro_f1' if rule.class_weights and metric == 'f1' else key
+    binary = rule.threshold is not None
+    optimum = best_threshold(valid.labels, valid.scores, metric) if binary else None
     return Result(
         run.name,
         test,
@@ -120,13 +126,15 @@ def _evaluate_run(run, metric, search):
         accuracy=at_test['accuracy'],
         f1=at_test['f1'],
         correct=None if rule.graded else rule.predict(test.scores) == test.labels,
-        optimum=_better_optimum(valid, rule, metric, at_valid[key]),
+        optimum=optimum if optimum and optimum[1] - at_valid[key] > STALL else None,
         select=read_select(run.folder),
     )
 
 
-def _check_same_kind(valid_path, valid, test_path, test):
-    """Test must be something that a rule fitted on valid can decide."""
+def _check_same_kind(
+    valid_path: Path, valid: Predictions, test_path: Path, test: Predictions
+) -> None:
+    """Check that a rule fitted on valid can decide test."""
     if valid.scores.shape[1:] != test.scores.shape[1:]:
         raise UserError(f'{test_path}:1: other score columns than {valid_path}')
     if test.scores.ndim == 2:
@@ -139,20 +147,11 @@ def _check_same_kind(valid_path, valid, test_path, test):
         raise UserError(f'{test_path}: only one of it and {valid_path} has labels 0 and 1 alone')
 
 
-def _better_optimum(valid, rule, metric, reached):
-    """The exact (threshold, value) on valid where the search in use has stalled, or None."""
-    if rule.threshold is None:
-        return None
-    optimum = best_threshold(valid.labels, valid.scores, metric)
-    return optimum if optimum[1] - reached > STALL else None
-
-
-def _has_same_pairs(first, other):
-    """Whether two splits have the same pairs with the same labels, in one order."""
+def _has_same_pairs(first: Predictions, other: Predictions) -> bool:
     return first.texts == other.texts and np.array_equal(first.labels, other.labels)
 
 
-def _describe_difference(usual_run, usual, run, result):
+def _describe_difference(usual_run: Run, usual: Result, run: Run, result: Result) -> str:
     pairs = [
         list(zip(split.labels.tolist(), split.texts, strict=True))
         for split in (usual.test, result.test)

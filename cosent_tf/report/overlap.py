@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cosent_tf.report.evaluation import Result
+
 # The same bins for every task, so that tasks can be compared; the last one includes 1.
 BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -22,8 +24,8 @@ class Overlap(NamedTuple):
     accuracy: dict[tuple[str, str], list[float | None]]  # by (model, method), mean over seeds
 
 
-def split_by_overlap(results):
-    """Splits the test accuracy of all `evaluation.Result` that decide: a list of `Overlap`."""
+def split_by_overlap(results: list[Result]) -> list[Overlap]:
+    """Split the test accuracy of all results that decide, task by task."""
     tasks = {}
     for result in results:
         if result.correct is not None:
@@ -42,8 +44,8 @@ def split_by_overlap(results):
     return overlaps
 
 
-def character_overlap(texts):
-    """Dice coefficient of the two character multisets, white space aside: n pairs -> (n,).
+def character_overlap(texts: list[tuple[str, str]]) -> np.ndarray:
+    """Return Dice's coefficient of the two character multisets, white space aside: n pairs → (n,).
 
     Twice the number of shared characters over the number of all. Order does not count: swapped
     words overlap by 1, and so do two texts without any character.
@@ -56,6 +58,6 @@ def character_overlap(texts):
     return overlaps
 
 
-def _mean_by_bin(values, bins):
+def _mean_by_bin(values: np.ndarray, bins: np.ndarray) -> list[float | None]:
     selections = [values[bins == i] for i in range(len(BINS) - 1)]
     return [float(np.mean(selected)) if len(selected) else None for selected in selections]

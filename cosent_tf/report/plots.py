@@ -4,19 +4,25 @@ Only names of tasks, encoders and methods are drawn, which are ASCII (see run.fo
 so no font for Chinese is needed. matplotlib is imported on first use.
 """
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from cosent_tf.report.evaluation import row_order
-from cosent_tf.report.tables import HEADINGS, build_table, method_label
+from cosent_tf.report.evaluation import Result, row_order
+from cosent_tf.report.tables import HEADINGS, Table, build_table, method_label
 from cosent_tf.run.files import write_atomic
+
+if TYPE_CHECKING:
+    from matplotlib.figure import FigureBase
 
 _PANELS_A_ROW = 4
 # Okabe and Ito's colours, distinct for colour-blind readers too.
 _NEGATIVE, _POSITIVE = '#0072B2', '#D55E00'
 
 
-def save_plot(path, results, metric):
-    """Draws a non-empty list of `evaluation.Result` into a PNG.
+def save_plot(path: Path, results: list[Result], metric: str) -> None:
+    """Draw results, at least one, into a PNG.
 
     Above: each column of the table, ours (± sd over seeds) beside the published figure. Below, for
     the lowest seed of each task and method with a threshold: how the test scores of the two
@@ -44,8 +50,8 @@ def save_plot(path, results, metric):
     write_atomic(path, lambda temporary: figure.savefig(temporary, dpi=120, format='png'))
 
 
-def _draw_table(figure, table, metric):
-    """One group a column of the table that has a result, one dot a row."""
+def _draw_table(figure: 'FigureBase', table: Table, metric: str) -> None:
+    """Draw a group for each column that has a result, in it a dot for each row."""
     axes = figure.subplots()
     columns = [
         column
@@ -79,8 +85,8 @@ def _draw_table(figure, table, metric):
     axes.legend(loc='center left', bbox_to_anchor=(1.0, 0.5), frameon=False)
 
 
-def _draw_scores(figure, panels, rows):
-    """One histogram a run: the share of each class's pairs by score, and the threshold."""
+def _draw_scores(figure: 'FigureBase', panels: list[Result], rows: int) -> None:
+    """Draw a histogram a run: the share of each class's pairs by score, and the threshold."""
     figure.suptitle('Test scores by class, and the threshold fitted on valid', fontsize=11)
     grid = figure.subplots(rows, _PANELS_A_ROW, squeeze=False).flatten()
     for axes in grid:

@@ -12,8 +12,8 @@ TASKS = ('ATEC', 'BQ', 'LCQMC', 'PAWSX')
 SPEARMAN_TASKS = (*TASKS, 'STS-B')
 
 
-def _row(*figures):
-    """Four tasks and Avg, or five and Avg."""
+def _row(*figures: float) -> dict[str, float]:
+    """Name the figures of four tasks and Avg, or of five and Avg."""
     tasks = SPEARMAN_TASKS[: len(figures) - 1]
     return dict(zip((*tasks, 'Avg'), figures, strict=True))
 
@@ -61,17 +61,17 @@ PAIRS = {
 }
 
 
-def published_figure(metric, task, model, method):
-    """The published test accuracy or Spearman times 100, or None; `task` may be 'Avg'."""
+def published_figure(metric: str, task: str, model: str, method: str) -> float | None:
+    """Return the published test accuracy or Spearman times 100; `task` may be 'Avg'."""
     tables = {'accuracy': PUBLISHED, 'spearman': PUBLISHED_SPEARMAN}
     return tables.get(metric, {}).get((model, method), {}).get(task)
 
 
-def table_tasks(metric):
-    """The tasks of the published table of a metric."""
+def table_tasks(metric: str) -> tuple[str, ...]:
+    """Return the tasks of the published table of a metric."""
     return SPEARMAN_TASKS if metric == 'spearman' else TASKS
 
 
-def averaged_tasks(metric, method):
-    """The tasks of Avg: all of the table, but Interact was published without STS-B."""
+def averaged_tasks(metric: str, method: str) -> tuple[str, ...]:
+    """Return the tasks of Avg: all of the table, but Interact was published without STS-B."""
     return TASKS if method in ('interact', 'interact_cosent') else table_tasks(metric)

@@ -1,8 +1,16 @@
 """How the report looks: sections as text of 100 columns or as markdown, results as JSON."""
 
 import io
+from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cosent_tf.report.evaluation import Result
 from cosent_tf.report.overlap import BINS, split_by_overlap
+from cosent_tf.report.sections import Section
 from cosent_tf.report.significance import accuracy_interval, compare_methods
 from cosent_tf.report.tables import build_table
 from cosent_tf.run.files import to_json
@@ -10,11 +18,8 @@ from cosent_tf.run.files import to_json
 WIDTH = 100
 
 
-def as_text(sections):
-    """Sections for a terminal: aligned, also with characters of double width."""
-    from rich.console import Console
-    from rich.text import Text
-
+def as_text(sections: list[Section]) -> str:
+    """Lay sections out for a terminal."""
     console = Console(file=io.StringIO(), width=WIDTH, color_system=None, legacy_windows=False)
     for section in sections:
         console.print(Text(f'{section.title}\n'))
@@ -27,11 +32,7 @@ def as_text(sections):
     return '\n'.join(line.rstrip() for line in lines).rstrip('\n') + '\n'
 
 
-def _rich_table(section):
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
+def _rich_table(section: Section) -> Table:
     tall = any('\n' in cell for row in section.rows for cell in row)
     table = Table(box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), leading=int(tall))
     for i, column in enumerate(section.columns):
@@ -42,8 +43,8 @@ def _rich_table(section):
     return table
 
 
-def as_markdown(sections):
-    """Sections as markdown headings, tables and lists; lines within a cell become <br>."""
+def as_markdown(sections: list[Section]) -> str:
+    """Write sections as markdown; lines within a cell become <br>."""
     blocks = []
     for section in sections:
         rule = ['---' if i < section.text_columns else '---:' for i in range(len(section.columns))]
@@ -54,12 +55,19 @@ def as_markdown(sections):
     return '\n'.join(blocks)
 
 
-def _escape(text):
+def _escape(text: str) -> str:
     return text.strip().replace('*', r'\*').replace('|', r'\|').replace('\n', '<br>')
 
 
-def as_json(results, metric, search, overlap, unfinished, left_out):
-    """Every number in full. Measures are fractions of 1; null is what there is none of."""
+def as_json(
+    results: list[Result],
+    metric: str,
+    search: str | None,
+    overlap: bool,
+    unfinished: list[Path],
+    left_out: dict[str, str],
+) -> str:
+    """Give every number in full: measures are fractions of 1, null is what there is none of."""
     table = build_table(results, metric)
     return to_json(
         {
@@ -87,7 +95,7 @@ def as_json(results, metric, search, overlap, unfinished, left_out):
     )
 
 
-def _run(result):
+def _run(result: Result) -> dict:
     low_high = None if result.correct is None else accuracy_interval(result.correct)
     return {
         'run': str(result.name),
@@ -107,7 +115,7 @@ def _run(result):
     }
 
 
-def _overlap(results):
+def _overlap(results: list[Result]) -> list[dict]:
     return [
         {
             'task': overlap.task,

@@ -1,9 +1,11 @@
 """The report of eval_accuracy.py as sections: what is said, not how it looks (see render.py)."""
 
+from collections.abc import Iterable
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
-from cosent_tf.report.evaluation import STALL
+from cosent_tf.report.evaluation import STALL, Result
 from cosent_tf.report.overlap import BINS, split_by_overlap
 from cosent_tf.report.published import (
     INTERACT_REPEATED,
@@ -12,8 +14,8 @@ from cosent_tf.report.published import (
     PUBLISHED_SPEARMAN,
     table_tasks,
 )
-from cosent_tf.report.significance import RESAMPLES, accuracy_interval, compare_methods
-from cosent_tf.report.tables import HEADINGS, MEASURES, Cell, build_table, method_label
+from cosent_tf.report.significance import RESAMPLES, Comparison, accuracy_interval, compare_methods
+from cosent_tf.report.tables import HEADINGS, MEASURES, Cell, Table, build_table, method_label
 
 _COLUMNS_A_TABLE = 6  # as many as 100 characters hold beside the row's name
 _SEARCHES = {'powell': "Powell's search, as published", 'exact': 'exact search'}
@@ -33,8 +35,8 @@ class Section(NamedTuple):
     text_columns: int = 1  # how many on the left are words, the others are numbers
 
 
-def published_section(runs_dir, metric):
-    """What is shown where there are no finished runs: the articles' table and how to make one."""
+def published_section(runs_dir: Path, metric: str) -> Section:
+    """Show the articles' table, where there are no finished runs, and how to make one."""
     published = PUBLISHED_SPEARMAN if metric == 'spearman' else PUBLISHED
     figures = {method_label(*row): row_figures for row, row_figures in published.items()}
     if metric == 'spearman':
@@ -63,27 +65,24 @@ def published_section(runs_dir, metric):
     return Section(f'Published test {heading}', ['', *columns], rows, notes)
 
 
-def build_sections(results, metric, search, overlap):
-    """All sections on a non-empty list of `evaluation.Result`; `overlap` adds the split by it."""
+def build_sections(
+    results: list[Result], metric: str, search: str | None, overlap: bool
+) -> list[Section]:
+    """Report results, at least one; `overlap` adds the split by it."""
     sections = _main_sections(results, metric, search)
-    stalled = [result for result in results if result.optimum]
-    if stalled:
-        sections.append(_stall_section(stalled))
-    decided = [result for result in results if result.correct is not None]
-    ranked = [result for result in results if result.correct is None]
-    if decided:
-        sections.append(_decided_section(decided))
-    if ranked:
-        sections.append(_ranked_section(ranked))
-    comparisons = compare_methods(results)
-    if comparisons:
-        sections.append(_comparison_section(comparisons))
+    parts = (
+        (_stall_section, [result for result in results if result.optimum]),
+        (_decided_section, [result for result in results if result.correct is not None]),
+        (_ranked_section, [result for result in results if result.correct is None]),
+        (_comparison_section, compare_methods(results)),
+    )
+    sections += [section(rows) for section, rows in parts if rows]
     if overlap:
         sections += _overlap_sections(results)
     return sections
 
 
-def _main_sections(results, metric, search):
+def _main_sections(results: list[Result], metric: str, search: str | None) -> list[Section]:
     table = build_table(results, metric)
     title = f'Test {HEADINGS[metric]}'
     if search:
@@ -103,7 +102,7 @@ def _main_sections(results, metric, search):
     return sections
 
 
-def _legend(table, metric):
+def _legend(table: Table, metric: str) -> list[str]:
     notes = [
         'First line: ours, mean ± standard deviation over seeds; * is the best of its column. Avg: '
         'over the seeds that all its tasks have, if there are any.'
@@ -123,8 +122,8 @@ def _legend(table, metric):
     return notes
 
 
-def _select_notes(results):
-    """Which runs kept their epoch by another measure than the one shown."""
+def _select_notes(results: list[Result]) -> list[str]:
+    """Name the runs that kept their epoch by another measure than the one shown."""
     notes = []
     for select, other in (('accuracy', 'Spearman'), ('spearman', 'accuracy')):
         names = [
@@ -138,8 +137,8 @@ def _select_notes(results):
     return notes
 
 
-def _cell(cell, missing='not run'):
-    """The lines of a cell: ours, published, difference."""
+def _cell(cell: Cell, missing: str = 'not run') -> str:
+    """Return the lines of a cell: ours, published, difference."""
     lines = [missing if cell.mean is None else f'{100 * cell.mean:.2f}']
     if cell.sd is not None:
         lines[0] += f' ±{100 * cell.sd:.2f}'
@@ -152,7 +151,7 @@ def _cell(cell, missing='not run'):
     return '\n'.join(lines)
 
 
-def _repeated_notes(models):
+def _repeated_notes(models: Iterable[str]) -> list[str]:
     return [
         f'{method_label(model, "interact")} was published again in kexue.fm/archives/9341: '
         + ', '.join(f'{task} {figure:.2f}' for task, figure in INTERACT_REPEATED[model].items())
@@ -162,15 +161,12 @@ def _repeated_notes(models):
     ]
 
 
-def _stall_section(stalled):
-    rows = [
-        [
-            str(result.name),
-            *(f'{100 * result.valid:.2f}', f'{result.threshold:.5f}'),
-            *(f'{100 * result.optimum[1]:.2f}', f'{result.optimum[0]:.5f}'),
-        ]
-        for result in stalled
-    ]
+def _stall_section(stalled: list[Result]) -> Section:
+    rows = []
+    for result in stalled:
+        threshold, valid = result.optimum
+        ours = [_percent(result.valid), f'{result.threshold:.5f}']
+        rows.append([str(result.name), *ours, _percent(valid), f'{threshold:.5f}'])
     columns = ['Run', "Powell's", 'threshold', 'exact', 'threshold']
     limit = f'{100 * STALL:.1f} points'
     notes = [f'All other runs: within {limit}. To use the optimum: --search exact.']
@@ -178,31 +174,29 @@ def _stall_section(stalled):
     return Section(title, columns, rows, notes)
 
 
-def _decided_section(results):
+def _decided_section(results: list[Result]) -> Section:
     rows = []
     for result in results:
-        low, high = accuracy_interval(result.correct)
         rule = 'class weights' if result.weights else f'score > {result.threshold:.5f}'
-        interval = f'[{100 * low:.2f}, {100 * high:.2f}]'
-        figures = [f'{100 * result.accuracy:.2f} {interval}', f'{100 * result.f1:.2f}']
-        valid = f'{100 * result.valid:.2f}'
-        rows.append([str(result.name), str(len(result.test.labels)), rule, valid, *figures])
+        valid, test, f1 = map(_percent, (result.valid, result.accuracy, result.f1))
+        low, high = map(_percent, accuracy_interval(result.correct))
+        test = f'{test} [{low}, {high}]'
+        rows.append([str(result.name), str(len(result.test.labels)), rule, valid, test, f1])
     notes = ["[…]: Wilson's 95 % interval. F1 is that of class 1, or macro-F1 of several classes."]
     columns = ['Run', 'Pairs', 'Decision', 'Valid', 'Test accuracy', 'F1']
     return Section('Every run (%)', columns, rows, notes)
 
 
-def _ranked_section(results):
-    rows = [
-        [str(result.name), str(len(result.test.labels))]
-        + [f'{100 * value:.2f}' for value in (result.valid, result.value)]
-        for result in results
-    ]
+def _ranked_section(results: list[Result]) -> Section:
+    rows = []
+    for result in results:
+        figures = map(_percent, (result.valid, result.value))
+        rows.append([str(result.name), str(len(result.test.labels)), *figures])
     title = f'Every run: {HEADINGS["spearman"]}'
     return Section(title, ['Run', 'Pairs', 'Valid', 'Test'], rows, [])
 
 
-def _comparison_section(comparisons):
+def _comparison_section(comparisons: list[Comparison]) -> Section:
     rows = []
     for task, model, methods, seeds, figures in comparisons:
         names = [method_label(model, method) for method in methods]
@@ -230,7 +224,7 @@ def _comparison_section(comparisons):
     return Section(title, columns, rows, notes, text_columns=2)
 
 
-def _overlap_sections(results):
+def _overlap_sections(results: list[Result]) -> list[Section]:
     columns = ['Overlap', *(f'{low} to {high}' for low, high in pairwise(BINS))]
     sections = []
     for overlap in split_by_overlap(results):
@@ -248,5 +242,5 @@ def _overlap_sections(results):
     return [section._replace(notes=notes * (section is sections[-1])) for section in sections]
 
 
-def _percent(share):
+def _percent(share: float | None) -> str:
     return '–' if share is None else f'{100 * share:.2f}'

@@ -5,9 +5,13 @@ varies from one training run to the next is the standard deviation over seeds, a
 scipy.stats is imported on first use, it takes a second.
 """
 
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from cosent_tf.report.evaluation import Result
 
 RESAMPLES = 10_000
 
@@ -34,8 +38,8 @@ class Comparison(NamedTuple):
     difference: Difference
 
 
-def compare_methods(results):
-    """All pairs of methods with the same task and encoder, as a list of `Comparison`.
+def compare_methods(results: list[Result]) -> list[Comparison]:
+    """Compare all pairs of methods with the same task and encoder.
 
     A test needs one set of decisions a method: the lowest seed that both have, or each one's
     lowest seed where they share none. Pooling seeds would count every test pair several times.
@@ -47,34 +51,24 @@ def compare_methods(results):
             methods.setdefault(result.name.method, {})[result.name.seed] = result.correct
     comparisons = []
     for (task, model), methods in sorted(groups.items(), key=lambda group: group[0][0]):
-        names = list(methods)
-        for i, first in enumerate(names):
-            for second in names[i + 1 :]:
-                a, b = methods[first], methods[second]
-                common = a.keys() & b.keys()
-                seeds = (min(common or a), min(common or b))
-                difference = compare_decisions(a[seeds[0]], b[seeds[1]])
-                comparisons.append(Comparison(task, model, (first, second), seeds, difference))
+        for (first, a), (second, b) in combinations(methods.items(), 2):
+            common = a.keys() & b.keys()
+            seeds = (min(common or a), min(common or b))
+            difference = compare_decisions(a[seeds[0]], b[seeds[1]])
+            comparisons.append(Comparison(task, model, (first, second), seeds, difference))
     return comparisons
 
 
-def accuracy_interval(correct):
-    """Wilson's 95 % interval of an accuracy: (n,) booleans -> (low, high)."""
+def accuracy_interval(correct: np.ndarray) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of an accuracy: (n,) bool → (low, high)."""
     from scipy.stats import binomtest
 
     interval = binomtest(int(np.sum(correct)), len(correct)).proportion_ci(0.95, 'wilson')
     return float(interval.low), float(interval.high)
 
 
-def compare_decisions(first, second):
-    """Compares two sets of decisions on the same pairs.
-
-    Args:
-        first, second: (n,) booleans, whether the decision on each pair is right.
-
-    Returns:
-        `Difference`.
-    """
+def compare_decisions(first: ArrayLike, second: ArrayLike) -> Difference:
+    """Compare two sets of decisions on the same pairs, (n,) bool each: which are right."""
     first, second = np.asarray(first, bool), np.asarray(second, bool)
     n = len(first)
     only_first, only_second = int(np.sum(first & ~second)), int(np.sum(second & ~first))
@@ -84,8 +78,8 @@ def compare_decisions(first, second):
     return Difference(n, only_first, only_second, difference, low, high, p_value)
 
 
-def mcnemar_p(only_first, only_second):
-    """Two-sided p-value of McNemar's exact test: are both equally often the only right one?"""
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """Return the two-sided p of McNemar's exact test: are both as often the only right one?"""
     from scipy.stats import binomtest
 
     if only_first + only_second == 0:
@@ -93,8 +87,8 @@ def mcnemar_p(only_first, only_second):
     return float(binomtest(only_first, only_first + only_second).pvalue)
 
 
-def bootstrap_interval(only_first, only_second, n):
-    """95 % percentile interval of the accuracy difference under paired resampling of the n pairs.
+def bootstrap_interval(only_first: int, only_second: int, n: int) -> tuple[float, float]:
+    """Return the 95 % percentile interval of the difference under paired resampling of n pairs.
 
     A resample matters only through how many of its pairs each side alone gets right, and those
     counts are multinomial: drawing them is the paired bootstrap itself, without touching the

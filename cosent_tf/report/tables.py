@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cosent_tf.metrics import f1, macro_f1
-from cosent_tf.report.evaluation import row_order
+from cosent_tf.report.evaluation import Result, row_order
 from cosent_tf.report.published import (
     MAJORITY,
     PUBLISHED,
@@ -29,7 +29,7 @@ class Cell(NamedTuple):
     best: bool = False  # of its column, where there is more than one
 
     @property
-    def difference(self):
+    def difference(self) -> float | None:
         """Ours minus the published figure."""
         return None if None in (self.mean, self.published) else self.mean - self.published
 
@@ -43,8 +43,8 @@ class Table(NamedTuple):
     baseline: dict[str, Cell]  # answering the same for every pair
 
 
-def method_label(model, method):
-    """The row's name as the article writes it, such as 'BERT+CoSENT' or 'Sentence-BERT'."""
+def method_label(model: str, method: str) -> str:
+    """Return the row's name as the article writes it, such as 'BERT+CoSENT' or 'Sentence-BERT'."""
     encoder = {'bert': 'BERT', 'roberta': 'RoBERTa'}.get(model, model)
     if method == 'sbert':
         return f'Sentence-{encoder}'
@@ -56,8 +56,8 @@ def method_label(model, method):
     return f'{encoder}+{names.get(method, method)}'
 
 
-def build_table(results, metric):
-    """Arranges results; rows are the methods that were run, all published ones if none was.
+def build_table(results: list[Result], metric: str) -> Table:
+    """Arrange results; rows are the methods that were run, all published ones if none was.
 
     Columns are the published tasks, Avg, then other tasks by name. A task measured by something
     else than `metric` says so in its column's name. Avg is there where all its tasks are run, those
@@ -65,7 +65,7 @@ def build_table(results, metric):
     their means. Averages over different tasks are not compared: no best of Avg in Spearman.
 
     Args:
-        results: list of `evaluation.Result`.
+        results: of any runs.
         metric: 'accuracy', 'f1' (nothing was published) or 'spearman'.
     """
     values, examples = {}, {}  # {(row, column): {seed: value}}, {column: a result}
@@ -86,25 +86,26 @@ def build_table(results, metric):
     for column in columns:
         if (metric, column) == ('spearman', 'Avg'):
             continue
-        means = {row: cells[row, column].mean for row in rows}
-        means = {row: mean for row, mean in means.items() if mean is not None}
+        means = {
+            row: cells[row, column].mean for row in rows if cells[row, column].mean is not None
+        }
         for row in means if len(means) > 1 else ():
             best = means[row] == max(means.values())
             cells[row, column] = cells[row, column]._replace(best=best)
     return Table(rows, columns, cells, _baseline(examples, columns, metric))
 
 
-def _column(result, metric):
+def _column(result: Result, metric: str) -> str:
     suffix = '' if result.measure == metric else f' ({MEASURES[result.measure]})'
     return result.name.task + suffix
 
 
-def _fraction(percent):
+def _fraction(percent: float | None) -> float | None:
     return None if percent is None else round(percent / 100, 4)
 
 
-def _cell(by_seed):
-    """A `Cell` of {seed: value}, empty if there is none."""
+def _cell(by_seed: dict[int, float]) -> Cell:
+    """Return the cell of {seed: value}, empty if there is none."""
     if not by_seed:
         return Cell()
     values = list(by_seed.values())
@@ -112,8 +113,8 @@ def _cell(by_seed):
     return Cell(float(np.mean(values)), sd, tuple(sorted(by_seed)))
 
 
-def _average(tasks):
-    """The `Cell` of Avg from each task's {seed: value}."""
+def _average(tasks: list[dict[int, float]]) -> Cell:
+    """Return the cell of Avg from each task's {seed: value}."""
     if not all(tasks):
         return Cell()
     common = set.intersection(*map(set, tasks))
@@ -122,8 +123,8 @@ def _average(tasks):
     return _cell({seed: float(np.mean([task[seed] for task in tasks])) for seed in common})
 
 
-def _baseline(examples, columns, metric):
-    """What answering the same for every test pair gives, in each column that has a result."""
+def _baseline(examples: dict[str, Result], columns: list[str], metric: str) -> dict[str, Cell]:
+    """Return what the same answer for every test pair gives, in each column that has a result."""
     published = MAJORITY if metric == 'accuracy' else {}
     baseline = {}
     for column in columns:
@@ -135,8 +136,8 @@ def _baseline(examples, columns, metric):
     return baseline
 
 
-def _constant_answer(result):
-    """The majority class, or class 1 for F1; None for correlations."""
+def _constant_answer(result: Result) -> float | None:
+    """Measure the majority class, or class 1 for F1; None for correlations."""
     labels = result.test.labels
     classes, counts = np.unique(labels, return_counts=True)
     if result.measure == 'f1':

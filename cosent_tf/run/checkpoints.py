@@ -28,22 +28,13 @@ class State:
     losses: list[float] = field(default_factory=list)  # of every step so far
 
 
-def write_weights(path: Path, weights: dict[str, tf.Variable]) -> None:
-    """Write weights, one dataset each, by their names.
-
-    Raises:
-        WriteError: the file system refuses.
-    """
-    _write_arrays(path, weights)
-
-
 def write_state(path: Path, state: State, model: keras.Model) -> None:
     """Write the state of a run with the variables that its next step depends on.
 
     Raises:
         WriteError: the file system refuses.
     """
-    _write_arrays(path, state_variables(model), asdict(state))
+    write_weights(path, state_variables(model), asdict(state))
 
 
 def read_state(path: Path, model: keras.Model) -> State:
@@ -75,10 +66,15 @@ def state_variables(model: keras.Model) -> dict[str, tf.Variable]:
     return variables | {'dropout/generator': tf.random.get_global_generator().state}
 
 
-def _write_arrays(path: Path, variables: dict[str, tf.Variable], state: dict | None = None) -> None:
+def write_weights(path: Path, weights: dict[str, tf.Variable], state: dict | None = None) -> None:
+    """Write weights, one dataset each, by their names, and the state if there is one.
+
+    Raises:
+        WriteError: the file system refuses.
+    """
     image = io.BytesIO()  # HDF5 that writes to a full disk itself takes the process down
     with h5py.File(image, 'w', libver='latest') as file:  # with checksums of its structure too
-        for name, variable in variables.items():
+        for name, variable in weights.items():
             _add(file, name, variable.numpy())
         if state is not None:  # a dataset: attributes are limited to 64 KiB
             _add(file, 'state', np.frombuffer(json.dumps(state).encode(), np.uint8))

@@ -35,12 +35,9 @@ def use_device(name: str) -> None:
     if name == 'cpu':
         use_cpu()
     elif has_hidden_gpu():
-        missing = importlib.util.find_spec('nvidia') is None
-        why = (
-            'no CUDA libraries'
-            if missing
-            else 'TF_CPP_MIN_LOG_LEVEL=0 in the environment tells why'
-        )
+        why = 'TF_CPP_MIN_LOG_LEVEL=0 in the environment tells why'
+        if importlib.util.find_spec('nvidia') is None:
+            why = 'no CUDA libraries'
         raise UserError(
             f'an NVIDIA driver is there, but TensorFlow sees no GPU ({why}): '
             f"pip install 'tensorflow[and-cuda]=={tf.__version__}' installs what it needs; "
@@ -108,7 +105,7 @@ def from_chief(arrays: list[np.ndarray]) -> list[np.ndarray]:
         return arrays
 
     @tf.function
-    def sum_up(values):
+    def sum_up(values: list[tf.Tensor]) -> list[tf.Tensor]:
         context = tf.distribute.get_replica_context()
         first = context.replica_id_in_sync_group == 0
         kept = [tf.where(first, value, tf.zeros_like(value)) for value in values]

@@ -54,7 +54,7 @@ def write_text(path: str | Path, text: str) -> None:
     write_atomic(path, lambda temporary: temporary.write_bytes(text.encode()))
 
 
-def write_json(path: str | Path, value) -> None:
+def write_json(path: str | Path, value: object) -> None:
     """Write JSON for people to read; numpy numbers and arrays become plain ones.
 
     Raises:
@@ -64,7 +64,7 @@ def write_json(path: str | Path, value) -> None:
     write_text(path, to_json(value))
 
 
-def to_json(value) -> str:
+def to_json(value: object) -> str:
     """Return the text `write_json` writes."""
     plain = {'ensure_ascii': False, 'allow_nan': False, 'default': lambda array: array.tolist()}
     return json.dumps(value, indent=2, **plain) + '\n'

@@ -5,12 +5,14 @@ TensorFlow-free.
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from cosent_tf.bert.sources import CONFIG_FILE, WEIGHTS_FILE  # noqa: F401 (of a run, too)
+from cosent_tf.bert.sources import CONFIG_FILE, WEIGHTS_FILE  # of a run, too
 from cosent_tf.errors import UserError
 from cosent_tf.run.files import write_text
 
@@ -19,6 +21,10 @@ METRICS_FILE = 'metrics.json'
 HISTORY_FILE, LOSSES_FILE = 'history.csv', 'losses.csv'
 STATE_FILE = 'state.h5'
 VALID_FILE, TEST_FILE = 'predictions.valid.tsv', 'predictions.test.tsv'
+# What a new start removes, in this order: a run without metrics.json does not look finished, and
+# one without state.h5 is not resumed. config.json stays until it is replaced: it says whose run
+# this is.
+CLEARED = (METRICS_FILE, STATE_FILE, HISTORY_FILE, LOSSES_FILE, WEIGHTS_FILE, VALID_FILE, TEST_FILE)
 
 _WORD = '[A-Za-z0-9_-]+'
 _NAME = re.compile(rf'({_WORD})\.({_WORD})\.({_WORD})\.seed(0|[1-9][0-9]*)')
@@ -34,7 +40,7 @@ class RunName(NamedTuple):
     method: str
     seed: int
 
-    def __str__(self):
+    def __str__(self) -> str:
         return run_name(*self)
 
 
@@ -53,8 +59,8 @@ class Predictions(NamedTuple):
     texts: list[tuple[str, str]]
 
 
-def run_name(task, model, method, seed):
-    """The folder's name, such as 'BQ.bert.cosent.seed42'.
+def run_name(task: str, model: str, method: str, seed: int) -> str:
+    """Return the folder's name, such as 'BQ.bert.cosent.seed42'.
 
     Raises:
         UserError: a part is not letters, digits, `_` and `-`, or the seed is negative.
@@ -68,14 +74,14 @@ def run_name(task, model, method, seed):
     return name
 
 
-def parse_run_name(name):
-    """The `RunName` of a folder called `name`, or None if it is not a run's."""
+def parse_run_name(name: str) -> RunName | None:
+    """Return what the name of a run folder says, None for any other name."""
     match = _NAME.fullmatch(name)
     return match and RunName(*match.groups()[:3], int(match[4]))
 
 
-def list_runs(runs_dir):
-    """All runs in a folder, in the order of their names.
+def list_runs(runs_dir: str | Path) -> tuple[list[Run], list[Path]]:
+    """List all runs in a folder, in the order of their names.
 
     A run of the training scripts has config.json and is finished once metrics.json is there. A
     folder named like a run, without config.json but with both prediction files, is another
@@ -85,7 +91,7 @@ def list_runs(runs_dir):
         runs_dir: path of the folder; it need not exist.
 
     Returns:
-        (list of `Run`, list of the unfinished runs' folders).
+        The finished runs, and the folders of the unfinished ones.
 
     Raises:
         UserError: `runs_dir` cannot be listed.
@@ -107,15 +113,15 @@ def list_runs(runs_dir):
     return finished, unfinished
 
 
-def is_finished(folder):
-    """Whether a run's folder is complete; see `list_runs`."""
+def is_finished(folder: Path) -> bool:
+    """Tell whether a run's folder is complete; see `list_runs`."""
     if (folder / CONFIG_FILE).exists():
         return (folder / METRICS_FILE).exists()
     return (folder / VALID_FILE).exists() and (folder / TEST_FILE).exists()
 
 
-def read_select(folder):
-    """What a run's epoch is the best of on valid, 'accuracy' or 'spearman'; None if not said.
+def read_select(folder: Path) -> str | None:
+    """Return what a run's epoch is the best of on valid, accuracy or spearman; None if not said.
 
     Raises:
         UserError: metrics.json cannot be read.
@@ -131,8 +137,10 @@ def read_select(folder):
     return select if select in ('accuracy', 'spearman') else None
 
 
-def write_predictions(path, labels, scores, pairs):
-    r"""Writes one split of a run: a header, then label, score(s), text1, text2, tab-separated.
+def write_predictions(
+    path: str | Path, labels: ArrayLike, scores: ArrayLike, pairs: Sequence[Sequence]
+) -> None:
+    r"""Write one split of a run: a header, then label, score(s), text1, text2, tab-separated.
 
     Whole labels are written as integers; scores and other labels with all their digits, so that
     reading gives back the very same float64.
@@ -157,15 +165,15 @@ def write_predictions(path, labels, scores, pairs):
     write_text(path, '\n'.join(lines) + '\n')
 
 
-def read_predictions(path):
-    """Reads what `write_predictions` (or any other program) wrote.
+def read_predictions(path: str | Path) -> Predictions:
+    """Read what `write_predictions` (or any other program) wrote.
 
     Args:
         path: a UTF-8 file of tab-separated lines that end in a line feed; the first one is the
             header `label score text1 text2`, or `label score_0 … score_C-1 text1 text2`.
 
     Returns:
-        `Predictions`, in file order; labels are int64 if all are written as integers.
+        The pairs in file order; labels are int64 if all are written as integers.
 
     Raises:
         UserError: with path and line, whatever is wrong: nothing is skipped or mended.
@@ -193,12 +201,14 @@ def read_predictions(path):
     return Predictions(labels, table[0] if scores == 1 else np.stack(table, axis=1), texts)
 
 
-def _header(scores):
+def _header(scores: int) -> list[str]:
     names = ['score'] if scores == 1 else [f'score_{i}' for i in range(scores)]
     return ['label', *names, 'text1', 'text2']
 
 
-def _check_writable(path, labels, scores, texts):
+def _check_writable(
+    path: Path, labels: np.ndarray, scores: np.ndarray, texts: list[tuple[str, str]]
+) -> None:
     problem = None
     if labels.shape != scores.shape[:1] or len(texts) != len(labels) or not texts:
         problem = f'labels {labels.shape}, scores {scores.shape} and {len(texts)} pairs do not fit'
@@ -216,8 +226,8 @@ def _check_writable(path, labels, scores, texts):
         raise UserError(f'{path}: cannot be written: {problem}')
 
 
-def _read_lines(path):
-    """The lines of a file, without their line feeds, at least one."""
+def _read_lines(path: Path) -> list[str]:
+    """Return the lines of a file, without their line feeds, at least one."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -238,8 +248,8 @@ def _read_lines(path):
         raise UserError(f'{path}:{line}: not UTF-8: {error.reason}') from error
 
 
-def _numbers(path, texts, what, number):
-    """A column of the file as (n,) int64 or float64; `number`, int or float, accepts too much."""
+def _numbers(path: Path, texts: Sequence[str], what: str, number: type) -> np.ndarray:
+    """Parse a column, (n,) int64 or float64; `number`, int or float, alone accepts too much."""
     for line, text in enumerate(texts, 2):
         if not _NUMBER.fullmatch(text):
             raise UserError(f'{path}:{line}: {text[:40]!r} is not a {what}')

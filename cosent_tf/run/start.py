@@ -22,33 +22,16 @@ from cosent_tf.readers import read_json
 from cosent_tf.run.distribution import from_chief, is_chief, use_device, use_strategy
 from cosent_tf.run.files import remove_temporaries, write_json
 from cosent_tf.run.folder import (
+    CLEARED,
     CONFIG_FILE,
-    HISTORY_FILE,
-    LOSSES_FILE,
     METRICS_FILE,
     STATE_FILE,
-    TEST_FILE,
-    VALID_FILE,
-    WEIGHTS_FILE,
     is_finished,
     run_name,
 )
 
 UNITS = {'accuracy': ('accuracy', ' %'), 'spearman': ('Spearman', ' (×100)')}
 POLICIES = {'fp32': 'float32', 'bf16': 'mixed_bfloat16', 'fp16': 'mixed_float16'}
-
-# What a new start removes, in this order: a run without metrics.json does not look finished, and
-# one without state.h5 is not resumed. config.json stays until it is replaced: it says whose run
-# this is.
-RUN_FILES = (
-    METRICS_FILE,
-    STATE_FILE,
-    HISTORY_FILE,
-    LOSSES_FILE,
-    WEIGHTS_FILE,
-    VALID_FILE,
-    TEST_FILE,
-)
 
 # Of an encoder, what a run needs as it was; not the weights: it has its own from epoch 1 on.
 BERT_FILES = (*CONFIGS, 'vocab.txt', 'tokenizer.json', 'tokenizer_config.json')
@@ -81,15 +64,10 @@ def start_run(args: Namespace) -> Path:
     if is_done[0]:
         raise SystemExit(0)
     device, libraries = device_name(), versions()
-    print(
-        ('no GPU found, ' if device == 'CPU' and args.device == 'auto' else '')
-        + f'training on {device}'
-        + (f' and {replicas() - 1} more' if replicas() > 1 else '')
-        + f', {args.precision}, '
-        + ', '.join(
-            f'{name} {libraries[name]}' for name in ('tensorflow', 'tf_keras', 'bert4keras')
-        )
-    )
+    no_gpu = ['no GPU found'] if device == 'CPU' and args.device == 'auto' else []
+    others = f' and {replicas() - 1} more' if replicas() > 1 else ''
+    engine = [f'{name} {libraries[name]}' for name in ('tensorflow', 'tf_keras', 'bert4keras')]
+    print(', '.join([*no_gpu, f'training on {device}{others}', args.precision, *engine]))
     return folder
 
 
@@ -133,7 +111,8 @@ def _open_folder(folder: Path, config: dict, args: Namespace) -> bool:
     _lock(folder)
     finished = is_finished(folder)
     if args.overwrite or not (finished or (folder / STATE_FILE).exists()):
-        _clear(folder)
+        for name in CLEARED:
+            (folder / name).unlink(missing_ok=True)
         write_json(folder / CONFIG_FILE, config)
         return False
     if not args.resume:
@@ -194,11 +173,6 @@ def _check_same(folder: Path, config: dict, args: Namespace) -> None:
             raise UserError(
                 f'{path}: changed since {folder} was started; --overwrite starts the run anew'
             )
-
-
-def _clear(folder: Path) -> None:
-    for name in RUN_FILES:
-        (folder / name).unlink(missing_ok=True)
 
 
 def _checksums(paths: Iterable[Path]) -> dict[str, str]:
