@@ -16,7 +16,7 @@ from cosent_tf.data import (
 )
 from cosent_tf.errors import UserError
 from cosent_tf.pretrained import load_tokenizer
-from tests.conftest import write_lines
+from tests.helpers import write_lines
 from tests.reference.checkpoints import tiny_vocab
 
 
