@@ -71,7 +71,7 @@ def test_every_method_has_its_published_search(method, offset, scored, tmp_path)
     for split in ('valid', 'test'):
         pairs = [('一', '二')] * len(labels)
         write_predictions(folder / f'predictions.{split}.tsv', labels, scores, pairs)
-    [result] = evaluate(list_runs(tmp_path)[0], 'accuracy', 'powell')
+    [result], _ = evaluate(list_runs(tmp_path)[0], 'accuracy', 'powell')
     assert result.threshold == expected
 
 
