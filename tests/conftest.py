@@ -2,15 +2,19 @@
 
 import importlib.util
 import os
-import random
+import runpy
+import sys
 
 import pytest
+from huggingface_hub import constants
 
 os.environ.setdefault('CUDA_VISIBLE_DEVICES', '-1')  # the CPU, and no word about a GPU
 
 from cosent_tf.bert.compat import keras
 from cosent_tf.data import SPLITS, split_path
-from tests.reference.checkpoints import CHARACTERS, TINY_CONFIG, write_google_bert
+from tests.helpers import ROOT, command, exit_code, toy_flags, toy_lines, write_lines
+from tests.hosts import ROBERTA, WEIGHTS, serving
+from tests.reference.checkpoints import TINY_CONFIG, write_google_bert
 
 if importlib.util.find_spec('transformers') is None:
     collect_ignore = ['peers']  # make test-peers
@@ -49,32 +53,46 @@ def data_dir(tmp_path_factory):
 
 @pytest.fixture
 def short(small_bert, data_dir, tmp_path):
-    """The flags of a run of 3 epochs of 5 steps that takes a few seconds."""
-    values = {
-        'task': 'TOY',
-        'bert_dir': small_bert,
-        'data_dir': data_dir,
-        'runs_dir': tmp_path,
-        'epochs': 3,
-        'batch_size': 16,
-        'maxlen': 40,
-        'lr': 1e-3,
-        'dropout_rate': 0,
-    }
-    return {name: str(value) for name, value in values.items()}
+    """The flags of a run below tmp_path that takes a few seconds."""
+    return toy_flags(small_bert, data_dir, runs_dir=tmp_path)
 
 
-def toy_lines(pairs: int, seed: int, classes: int = 2) -> list[str]:
-    draw = random.Random(seed)
-    lines = []
-    for number in range(pairs):
-        text1 = ''.join(draw.choices(CHARACTERS, k=draw.randint(2, 20)))
-        text2 = ''.join(draw.choices(CHARACTERS, k=draw.randint(2, 20)))
-        label = number % classes
-        lines.append(f'{text1}\t{text1[::-1] if label else text2}\t{label}')
-    return lines
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a method's script in this process; return its exit code and what it wrote on stderr."""
+
+    def run(method, flags, *more):
+        keras.backend.clear_session()
+        arguments = command(method, flags, *more)
+        monkeypatch.setattr(sys, 'argv', arguments)
+        code = exit_code(runpy.run_path, str(ROOT / arguments[0]), run_name='__main__')
+        return code, capsys.readouterr().err
+
+    return run
 
 
-def write_lines(path, lines):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(''.join(f'{line}\n' for line in lines), encoding='utf-8')
+@pytest.fixture
+def evaluate(monkeypatch, capsys):
+    """Run eval_accuracy.py in this process; return its exit code, stdout and stderr."""
+
+    def evaluate(*flags):
+        monkeypatch.setattr(sys, 'argv', ['eval_accuracy.py', *map(str, flags)])
+        code = exit_code(runpy.run_path, str(ROOT / 'eval_accuracy.py'), run_name='__main__')
+        return code, *capsys.readouterr()
+
+    return evaluate
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A host that is the Hugging Face Hub to this process, with one model; in a folder for it."""
+    with serving() as host:
+        files = {file: file.encode() for file in ('config.json', 'pytorch_model.bin', 'vocab.txt')}
+        host.add_model(ROBERTA, files | {'tf_model.h5': WEIGHTS})
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(constants, 'ENDPOINT', host.url)
+        template = host.url + '/{repo_id}/resolve/{revision}/{filename}'
+        monkeypatch.setattr(constants, 'HUGGINGFACE_CO_URL_TEMPLATE', template)
+        monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'cache'))
+        monkeypatch.setenv('NO_PROXY', '*')
+        yield host

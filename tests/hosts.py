@@ -7,6 +7,7 @@ Hub the API, /resolve/ with its X- headers, and weights behind a redirect to ano
 import hashlib
 import io
 import json
+import random
 import re
 import threading
 import zipfile
@@ -14,7 +15,12 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
+from cosent_tf import fetch
+
 COMMIT = '0123456789abcdef0123456789abcdef01234567'
+ROBERTA = 'hfl/chinese-roberta-wwm-ext'
+WEIGHTS = random.Random(0).randbytes(6 * fetch.CHUNK)  # as long packed as unpacked
+HALF = 3 * fetch.CHUNK
 
 
 class Host(ThreadingHTTPServer):
@@ -48,16 +54,15 @@ class Host(ThreadingHTTPServer):
                 archive.writestr(name, content)
         self.files[path] = packed.getvalue()
 
-    def add_model(self, name, folder):
-        """Serve the files of a folder as a model of the Hub; weights are redirected."""
+    def add_model(self, name, files):
+        """Serve files (name → content) as a model of the Hub; weights are redirected."""
         siblings = []
-        for path in sorted(folder.iterdir()):
-            content = path.read_bytes()
+        for file, content in sorted(files.items()):
             digest = hashlib.sha256(content).hexdigest()
-            resolve = f'/{name}/resolve/{COMMIT}/{path.name}'
-            entry = {'type': 'file', 'path': path.name, 'rfilename': path.name}
+            resolve = f'/{name}/resolve/{COMMIT}/{file}'
+            entry = {'type': 'file', 'path': file, 'rfilename': file}
             entry |= {'size': len(content), 'oid': 40 * '1', 'blobId': 40 * '1'}
-            if path.suffix in ('.h5', '.safetensors'):
+            if file.endswith(('.h5', '.safetensors')):
                 lfs = {'sha256': digest, 'oid': digest, 'size': len(content), 'pointerSize': 134}
                 entry['lfs'] = lfs
                 head = {'X-Linked-Etag': f'"{digest}"', 'X-Linked-Size': str(len(content))}
@@ -70,6 +75,14 @@ class Host(ThreadingHTTPServer):
         self.json[f'/api/models/{name}'] = model | {'private': False, 'likes': 0}
         self.json[f'/api/models/{name}/revision/main'] = self.json[f'/api/models/{name}']
         self.json[f'/api/models/{name}/tree/{COMMIT}'] = siblings
+
+    def cdn(self):
+        """Where the weights of the model are served."""
+        return next(path for path in self.files if path.startswith('/cdn/'))
+
+    def cut_for_ever(self, path):
+        """Send nothing of a file but its headers."""
+        self.at_byte[path] = (0, lambda _: self.cut_for_ever(path))
 
     def handle_error(self, request, client_address):
         """Clients that go away are part of the play."""

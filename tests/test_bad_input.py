@@ -14,11 +14,11 @@ from cosent_tf.bert.formats import read_config, read_vocab
 from cosent_tf.bert.sources import find_source
 from cosent_tf.data import read_pairs
 from cosent_tf.errors import UserError
-from cosent_tf.run.folder import read_predictions
-from tests.conftest import write_lines
+from cosent_tf.formats import read_config, read_vocab
+from cosent_tf.runs import read_predictions
+from cosent_tf.sources import find_source
+from tests.helpers import FORMATS, write_lines
 from tests.reference.checkpoints import TINY_CONFIG
-from tests.test_readers import FORMATS
-from tests.test_training import command, run
 
 FUZZ = settings(
     max_examples=150,
@@ -101,16 +101,16 @@ EXTREMES = {
 }
 
 
-@pytest.mark.parametrize('script', ['train_cosent.py', 'train_interact.py'])
-def test_extreme_texts_train_and_score(script, short, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize('method', ['cosent', 'interact'])
+def test_extreme_texts_train_and_score(method, short, run, tmp_path):
     """Guards the last epoch of a long run against the one strange text of a test file."""
     texts = list(EXTREMES.values())
     lines = [f'我{text}\t{text}\t1' for text in texts] + [f'你\t{text}\t0' for text in texts]
     for split in ('train', 'valid', 'test'):
         write_lines(tmp_path / 'BAD' / f'BAD.{split}.data', lines)
     changed = {'task': 'BAD', 'data_dir': str(tmp_path), 'epochs': '1'}
-    assert run(command(script, short | changed), monkeypatch, capsys) == (0, '')
-    folder = next(tmp_path.glob('BAD.bert.*'))
+    assert run(method, short | changed) == (0, '')
+    folder = tmp_path / f'BAD.bert.{method}.seed42'
     texts = read_predictions(folder / 'predictions.test.tsv').texts
     assert [f'{a}\t{b}' for a, b in texts] == [line.rpartition('\t')[0] for line in lines]
 

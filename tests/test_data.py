@@ -16,7 +16,8 @@ from cosent_tf.data import (
     tokenize_sentences,
 )
 from cosent_tf.errors import UserError
-from tests.conftest import write_lines
+from cosent_tf.pretrained import load_tokenizer
+from tests.helpers import write_lines
 from tests.reference.checkpoints import tiny_vocab
 
 

@@ -8,10 +8,10 @@ import sys
 
 import numpy as np
 
-from cosent_tf.bert.compat import tf
-from cosent_tf.bert.inputs import distribute
-from cosent_tf.run.folder import read_predictions
-from tests.test_training import ROOT, command, read_csv, run
+from cosent_tf.backend import tf
+from cosent_tf.distribution import distribute
+from cosent_tf.runs import read_predictions
+from tests.helpers import ROOT, command, losses
 
 # 23 of 70 pairs a step: parts of 12 and 11, and in the last step of 1 and 0.
 UNEVEN = {'batch_size': '23', 'epochs': '2'}
@@ -29,32 +29,29 @@ def start(arguments, **environment):
 
 
 def check_equal(folder, other):
-    losses = [[float(row['loss']) for row in read_csv(f / 'losses.csv')] for f in (folder, other)]
-    assert len(losses[0]) == 8
-    np.testing.assert_allclose(losses[0], losses[1], atol=1e-4)
+    assert len(losses(folder)) == 8
+    np.testing.assert_allclose(losses(folder), losses(other), atol=1e-4)
     for split in ('valid', 'test'):
         one, two = (read_predictions(f / f'predictions.{split}.tsv') for f in (folder, other))
         np.testing.assert_allclose(one.scores, two.scores, atol=1e-4)
         assert one.texts == two.texts
 
 
-def test_two_devices_give_the_run_of_one(short, tmp_path, monkeypatch, capsys):
+def test_two_devices_give_the_run_of_one(short, run, tmp_path):
     """Guards the loss: a mean over each device's own part would be another one."""
     flags = short | UNEVEN | {'runs_dir': str(tmp_path / 'two')}
-    process = start(command('train_sbert.py', flags, '--strategy', 'mirrored'))
-    assert run(command('train_sbert.py', short | UNEVEN), monkeypatch, capsys) == (0, '')
+    process = start(command('sbert', flags, '--strategy', 'mirrored'))
+    assert run('sbert', short | UNEVEN) == (0, '')
     _, err = process.communicate()
     assert process.returncode == 0, err
     name = 'TOY.bert.sbert.seed42'
     check_equal(tmp_path / name, tmp_path / 'two' / name)
 
 
-def test_two_processes_give_the_run_of_one_and_one_of_them_writes(
-    short, tmp_path, monkeypatch, capsys
-):
+def test_two_processes_give_the_run_of_one_and_one_of_them_writes(short, run, tmp_path):
     """Guards the CoSENT loss over pairs of examples that lie in different processes."""
     processes = start_workers(short, tmp_path)
-    assert run(command('train_cosent.py', short | UNEVEN), monkeypatch, capsys) == (0, '')
+    assert run('cosent', short | UNEVEN) == (0, '')
     for process in processes:
         _, err = process.communicate()
         assert process.returncode == 0, err
@@ -71,7 +68,7 @@ def start_workers(short, tmp_path, *more):
     for index in range(2):
         task = {'cluster': {'worker': workers}, 'task': {'type': 'worker', 'index': index}}
         flags = short | UNEVEN | {'runs_dir': str(tmp_path / str(index))}
-        arguments = command('train_cosent.py', flags, '--strategy', 'multiworker', *more)
+        arguments = command('cosent', flags, '--strategy', 'multiworker', *more)
         processes.append(start(arguments, TF_CONFIG=json.dumps(task)))
     return processes
 
@@ -91,9 +88,8 @@ def test_no_iterator_waits_for_tuning():
     assert list(numbers.as_numpy_iterator()) == [1]
 
 
-def test_multiworker_without_a_cluster_is_refused(short, monkeypatch, capsys):
+def test_multiworker_without_a_cluster_is_refused(short, run, monkeypatch):
     """Guards a second machine that would train the same run alone."""
     monkeypatch.delenv('TF_CONFIG', raising=False)
-    arguments = command('train_cosent.py', short, '--strategy', 'multiworker')
-    code, message = run(arguments, monkeypatch, capsys)
+    code, message = run('cosent', short, '--strategy', 'multiworker')
     assert code == 2 and 'TF_CONFIG' in message and message.count('\n') == 1

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import random
 import re
 import signal
 import subprocess
@@ -13,7 +12,6 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
-from huggingface_hub import constants
 
 import download
 from cosent_tf.bert.sources import bert_folder
@@ -21,14 +19,11 @@ from cosent_tf.cli import exit_on_error, parse_args
 from cosent_tf.data import SPLITS
 from cosent_tf.download import fetch, unpack
 from cosent_tf.errors import UserError
-from tests.hosts import serving
+from tests.helpers import ROOT, exit_code
+from tests.hosts import HALF, ROBERTA, WEIGHTS
 
-ROOT = Path(__file__).parent.parent
 DATA, BERT = (urlsplit(download.ADDRESSES[name]).path for name in ('data', 'bert'))
-ROBERTA = 'hfl/chinese-roberta-wwm-ext'
-NOISE = random.Random(0).randbytes(6 * fetch.CHUNK)  # as long packed as unpacked
 GOOGLE = {file: f'{file} of Google'.encode() for file in download.FILES['bert']}
-HALF = 3 * fetch.CHUNK
 SENTEVAL = Path('data/senteval_cn')
 PAIRS = {task: (9, 5 + number, 5) for number, task in enumerate(download.PAIRS)}
 DATA_FILES = {
@@ -40,33 +35,21 @@ DATA_FILES = {
 
 def senteval_cn():
     """What the archive holds: our folders, somewhere, and what a Mac adds."""
-    junk = {'__MACOSX/senteval_cn/BQ/._BQ.train.data': b'x', 'senteval_cn/noise': NOISE}
+    junk = {'__MACOSX/senteval_cn/BQ/._BQ.train.data': b'x', 'senteval_cn/noise': WEIGHTS}
     return {f'senteval_cn/{file}': content for file, content in DATA_FILES.items()} | junk
 
 
 @pytest.fixture
-def host(tmp_path, monkeypatch):
+def host(hub, monkeypatch):
     """Everything published, on one host, for all clients of this process."""
-    model = tmp_path / 'published'
-    model.mkdir()
-    for file in ('config.json', 'vocab.txt', 'tf_model.h5', 'pytorch_model.bin'):
-        (model / file).write_bytes(NOISE if file == 'tf_model.h5' else file.encode())
-    with serving() as host:
-        host.add_archive(DATA, senteval_cn())
-        host.add_archive(BERT, {f'chinese_L-12/{file}': GOOGLE[file] for file in GOOGLE})
-        host.add_model(ROBERTA, model)
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(download, 'PAIRS', PAIRS)
-        monkeypatch.setattr(fetch, 'RETRY', fetch.RETRY.new(backoff_factor=0))
-        monkeypatch.setattr(constants, 'ENDPOINT', host.url)
-        template = host.url + '/{repo_id}/resolve/{revision}/{filename}'
-        monkeypatch.setattr(constants, 'HUGGINGFACE_CO_URL_TEMPLATE', template)
-        monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'cache'))
-        monkeypatch.setenv('COSENT_MIRROR', host.url)
-        monkeypatch.setenv('NO_PROXY', '*')
-        for variable in ('COSENT_DATA_DIR', 'COSENT_BERT_DIR', 'COSENT_ROBERTA_DIR'):
-            monkeypatch.delenv(variable, raising=False)
-        yield host
+    hub.add_archive(DATA, senteval_cn())
+    hub.add_archive(BERT, {f'chinese_L-12/{file}': GOOGLE[file] for file in GOOGLE})
+    monkeypatch.setattr(download, 'PAIRS', PAIRS)
+    monkeypatch.setattr(fetch, 'RETRY', fetch.RETRY.new(backoff_factor=0))
+    monkeypatch.setenv('COSENT_MIRROR', hub.url)
+    for variable in ('COSENT_DATA_DIR', 'COSENT_BERT_DIR', 'COSENT_ROBERTA_DIR'):
+        monkeypatch.delenv(variable, raising=False)
+    return hub
 
 
 @pytest.fixture
@@ -75,12 +58,7 @@ def run(host, monkeypatch, capsys):
 
     def run(*flags):
         monkeypatch.setattr(sys, 'argv', ['download.py', *flags])
-        try:
-            exit_on_error(download.main)
-            code = 0
-        except SystemExit as stop:
-            code = stop.code
-        return code, *capsys.readouterr()
+        return exit_code(exit_on_error, download.main), *capsys.readouterr()
 
     return run
 
@@ -106,11 +84,6 @@ def siblings(host):
     return host.json[f'/api/models/{ROBERTA}']['siblings']
 
 
-def cdn(host):
-    """Where the weights are served."""
-    return next(path for path in host.files if path.startswith('/cdn/'))
-
-
 def test_from_nothing_to_all_of_it(host):
     """Guards the first command of a new user, as a process: what, where, checksums, licence."""
     environment = os.environ | {'HF_ENDPOINT': host.url}
@@ -130,24 +103,19 @@ def test_from_nothing_to_all_of_it(host):
         assert (folder / 'SHA256SUMS').read_text('utf-8').partition('\n')[0] in done.stdout
 
 
-def test_what_is_there_is_not_fetched_again(run, host):
-    """Guards a day's traffic; a split of another format is there as well."""
+def test_what_is_there_is_found_and_not_fetched_again(run, host):
+    """Guards a day's traffic, also for a split of another format, and trainings without flags."""
     assert run()[0] == 0
     asked = len(host.asked)
     (SENTEVAL / 'BQ/BQ.test.data').rename(SENTEVAL / 'BQ/BQ.test.tsv')
     code, out, err = run()
     assert (code, err, len(host.asked)) == (0, '', asked)
     assert 'bert: found in' in out
-
-
-@pytest.mark.parametrize('model', ['bert', 'roberta'])
-def test_the_training_scripts_find_it(model, run, monkeypatch):
-    """Guards the default folders: after download.py no training needs a flag."""
-    assert run()[0] == 0
-    monkeypatch.setattr(sys, 'argv', ['train.py', '--task', 'PAWSX', '--model', model])
-    args = parse_args('', 'cosent', **SETTINGS)
-    assert args.data_dir == str(SENTEVAL)
-    assert (Path(args.bert_dir) / 'vocab.txt').is_file()
+    for model in ('bert', 'roberta'):
+        args = training_parser('').parse_args(['--task', 'PAWSX', '--model', model])
+        args = resolve(args, 'cosent', 32, 1)
+        assert args.data_dir == str(SENTEVAL)
+        assert (Path(args.bert_dir) / 'vocab.txt').is_file()
 
 
 def test_a_file_of_ones_own_stays(run):
@@ -172,14 +140,14 @@ def test_what_an_archive_lacks_is_told(run, host):
 @pytest.mark.parametrize('name', ['data', 'roberta'])
 def test_a_cut_connection_goes_on(name, run, host):
     """Guards 400 MB over a bad line: only what is missing is asked for, and the whole is right."""
-    path = DATA if name == 'data' else cdn(host)
+    path = DATA if name == 'data' else host.cdn()
     host.at_byte[path] = (HALF, lambda _: None)
     assert run('--only', name)[0] == 0
     assert host.ranges(path) == [None, f'bytes={HALF}-']
     if name == 'data':
         assert without_sums(SENTEVAL) == DATA_FILES
     else:
-        assert NOISE in content(Path('pretrained')).values()
+        assert WEIGHTS in content(Path('pretrained')).values()
 
 
 @pytest.mark.parametrize('changed', [False, True])
@@ -235,10 +203,6 @@ def test_a_hostile_archive_is_refused(case, run, host, tmp_path, monkeypatch):
     assert run('--only', 'data')[0] == 0
 
 
-def cut_for_ever(host, path):
-    host.at_byte[path] = (0, lambda _: cut_for_ever(host, path))
-
-
 FAILURES = {
     'gone': (
         lambda host: host.files.pop(DATA),
@@ -246,7 +210,7 @@ FAILURES = {
         '1.1.2/senteval_cn.zip: HTTP 404 Not Found',
     ),
     'login page': (lambda host: host.files.update({DATA: b'<html>'}), 'data', 'no zip archive'),
-    'cut for ever': (lambda host: cut_for_ever(host, DATA), 'data', 'the connection broke off'),
+    'cut for ever': (lambda host: host.cut_for_ever(DATA), 'data', 'the connection broke off'),
     'cut zip': (lambda host: host.files.update({DATA: host.files[DATA][:-9]}), 'data', 'damaged'),
     'other zip': (lambda host: host.add_archive(DATA, {'x': b''}), 'data', 'none of ATEC.train'),
     'nobody there': (lambda host: host.stop(), 'data', 'Connection refused'),
@@ -339,44 +303,4 @@ def test_the_training_scripts_name_the_command(flags, host, data_dir, monkeypatc
     arguments = flags.format(TOY=f'TOY --data_dir {data_dir}').split()
     monkeypatch.setattr(sys, 'argv', ['train.py', *arguments])
     with pytest.raises(UserError, match=f'python download.py {COMMANDS[flags]}'):
-        parse_args('', 'cosent', **SETTINGS)
-
-
-def test_a_model_of_the_hub_is_fetched_once(host):
-    """Guards hf:NAME: the weights there are, and none of the second kind; then from the cache."""
-    folder = bert_folder(f'hf:{ROBERTA}')
-    assert {path.name for path in folder.iterdir()} == {'config.json', 'vocab.txt', 'tf_model.h5'}
-    assert (folder / 'tf_model.h5').read_bytes() == NOISE
-    assert host.ranges(cdn(host)) == [None]
-    host.stop()
-    assert bert_folder(f'hf:{ROBERTA}') == folder
-
-
-def test_a_model_of_the_hub_goes_on_after_a_cut(host, monkeypatch):
-    """Guards hf:NAME over a bad line."""
-    monkeypatch.setattr('huggingface_hub.file_download.time.sleep', lambda _: None)
-    monkeypatch.setattr(constants, 'DOWNLOAD_CHUNK_SIZE', fetch.CHUNK)
-    host.at_byte[cdn(host)] = (HALF, lambda _: None)
-    folder = bert_folder(f'hf:{ROBERTA}')
-    assert (folder / 'tf_model.h5').read_bytes() == NOISE
-    assert host.ranges(cdn(host)) == [None, f'bytes={HALF}-']
-
-
-HUB_FAILURES = {
-    'no such model': lambda host: host.json.clear(),
-    'no such file': lambda host: host.statuses.update({cdn(host): 404}),
-    'out of order': lambda host: host.statuses.update({cdn(host): 500}),
-    'wrong size': lambda host: host.files.update({cdn(host): NOISE[:-1]}),
-    'cut for ever': lambda host: cut_for_ever(host, cdn(host)),
-    'nobody there': lambda host: host.stop(),
-}
-
-
-@pytest.mark.parametrize('case', HUB_FAILURES)
-def test_a_model_that_cannot_be_had_is_one_line(case, host, monkeypatch):
-    """Guards hf:NAME against a traceback of its client."""
-    monkeypatch.setattr('huggingface_hub.file_download.time.sleep', lambda _: None)
-    HUB_FAILURES[case](host)
-    with pytest.raises(UserError, match=r'cannot be downloaded .*by hand: put config') as error:
-        bert_folder(f'hf:{ROBERTA}')
-    assert '\n' not in str(error.value)
+        resolve(args, 'cosent', 32, 1)

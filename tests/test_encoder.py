@@ -1,6 +1,6 @@
 """Encoding without padding: the same vectors and gradients as the plain way, in the same order."""
 
-import itertools
+import functools
 import json
 
 import numpy as np
@@ -37,6 +37,17 @@ def plain_vectors(bert_dir, pooling='cls'):
     return bert, vectors
 
 
+@pytest.fixture(scope='module')
+def both_ways(bert_dir):
+    """A pooling → the encoder as it is loaded, and bert4keras's own; each built once."""
+    return functools.cache(
+        lambda pooling: (
+            load_bert(bert_dir, maxlen=32, pooling=pooling),
+            *plain_vectors(bert_dir, pooling),
+        )
+    )
+
+
 def value_and_gradients(vectors, weights):
     """Any loss that depends on every number of the vectors, and its gradients by weight name."""
     with tf.GradientTape() as tape:
@@ -49,19 +60,19 @@ def value_and_gradients(vectors, weights):
 @pytest.mark.parametrize(
     ('pooling', 'options', 'rows'),
     [
-        *itertools.product(['cls'], [{}, {'keep_padding': True}, {'jit': True}], [0, 1, 2, 3, 9]),
-        ('mean', {}, 2),
+        *(('cls', {}, rows) for rows in (0, 1, 3, 9)),
+        *(('cls', {'keep_padding': True}, rows) for rows in (0, 9)),
+        *(('cls', {'jit': True}, rows) for rows in (0, 3, 9)),
         ('mean', {}, 9),
         ('mean', {'keep_padding': True}, 9),
         ('mean', {'jit': True}, 3),
     ],
 )
-def test_vectors_and_gradients_equal_the_plain_path(bert_dir, token_ids, pooling, options, rows):
+def test_vectors_and_gradients_equal_the_plain_path(both_ways, token_ids, pooling, options, rows):
     """Guards the promise that speed changes no result; fewer rows than groups included."""
     ids = tf.constant(token_ids.padded(np.arange(rows)))
-    bert = load_bert(bert_dir, maxlen=32, pooling=pooling)
+    bert, plain, plain_call = both_ways(pooling)
     layer = PooledVector(bert, **options)
-    plain, plain_call = plain_vectors(bert_dir, pooling)
     ours, our_gradients = value_and_gradients(
         lambda: layer(ids, training=True), bert.model.trainable_weights
     )

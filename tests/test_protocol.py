@@ -1,8 +1,5 @@
 """The four methods against the experiment stated a second time (tests/reference/protocol.py)."""
 
-import csv
-import json
-
 import h5py
 import numpy as np
 import pytest
@@ -11,16 +8,15 @@ from cosent_tf import training
 from cosent_tf.bert.weights import model_weights
 from cosent_tf.data import read_pairs
 from cosent_tf.decisions import fit_rule
-from cosent_tf.report.evaluation import evaluate
-from cosent_tf.run.folder import METHODS, list_runs, read_predictions, write_predictions
+from cosent_tf.evaluation import evaluate
+from cosent_tf.runs import METHODS, list_runs, read_predictions, write_predictions
+from tests.helpers import check_run, losses, read_csv, read_json
 from tests.reference import protocol
-from tests.test_training import METHODS as SCRIPTS
-from tests.test_training import command, run
 
 
 @pytest.mark.parametrize('method', METHODS)
 def test_steps_of_training_are_those_of_the_plain_experiment(
-    method, short, small_bert, data_dir, tmp_path, monkeypatch, capsys
+    method, short, run, small_bert, data_dir, tmp_path, monkeypatch
 ):
     """Guards the published method itself: order, tokens, batches, loss, head and optimizer."""
     head = []
@@ -32,18 +28,15 @@ def test_steps_of_training_are_those_of_the_plain_experiment(
 
     monkeypatch.setattr('cosent_tf.training.fit', spied)
     flags = short | {'epochs': '1', 'batch_size': '12', 'lr': '1e-4'}
-    script, *more = SCRIPTS[method]
-    assert run(command(script, flags, *more), monkeypatch, capsys) == (0, '')
+    assert run(method, flags) == (0, '')
     folder = tmp_path / f'TOY.bert.{method}.seed42'
-    with (folder / 'losses.csv').open(encoding='utf-8') as file:
-        ours = [float(row['loss']) for row in csv.DictReader(file)]
+    check_run(method, folder, data_dir, epochs=1, steps=6)
 
     pairs, _ = read_pairs(data_dir / 'TOY' / 'TOY.train.data')
-    losses, weights = protocol.train(
+    expected, weights = protocol.train(
         method, small_bert, pairs, head, batch_size=12, maxlen=40, lr=1e-4, seed=42
     )
-    assert len(losses) == 6
-    np.testing.assert_allclose(ours, losses, rtol=2e-6)
+    np.testing.assert_allclose(losses(folder), expected, rtol=2e-6)
     with h5py.File(folder / 'best.weights.h5') as file:  # of the only epoch
         for name, weight in weights.items():
             # Adam moves a weight by up to 6e-4 here; the bias of keys, which no loss depends on,
@@ -82,7 +75,7 @@ def test_every_method_has_its_published_search(method, offset, scored, tmp_path)
     assert result.threshold == expected
 
 
-def test_the_best_epoch_is_kept_where_it_is_not_the_last(short, tmp_path, monkeypatch, capsys):
+def test_the_best_epoch_is_kept_where_it_is_not_the_last(short, run, tmp_path, monkeypatch):
     """Guards what every figure rests on: the weights, scores and threshold of the best epoch."""
     by_epoch = []
     fit = training.fit
@@ -102,11 +95,10 @@ def test_the_best_epoch_is_kept_where_it_is_not_the_last(short, tmp_path, monkey
     begin = training.EndOfEpoch.on_epoch_begin
     monkeypatch.setattr('cosent_tf.training.fit', spied)
     monkeypatch.setattr('cosent_tf.training.EndOfEpoch.on_epoch_begin', break_the_last_epoch)
-    assert run(command('train_cosent.py', short), monkeypatch, capsys) == (0, '')
+    assert run('cosent', short) == (0, '')
     folder = tmp_path / 'TOY.bert.cosent.seed42'
-    metrics = json.loads((folder / 'metrics.json').read_text('utf-8'))
-    with (folder / 'history.csv').open(encoding='utf-8') as file:
-        history = list(csv.DictReader(file))
+    metrics = read_json(folder / 'metrics.json')
+    history = read_csv(folder / 'history.csv')
     best = metrics['best_epoch']
     assert best < 3
     assert float(history[best - 1]['valid_accuracy']) == metrics['valid_accuracy']

@@ -1,44 +1,15 @@
 """Sentence pairs from the files people have: the same pairs from each format."""
 
-import csv
 import gzip
-import io
-import json
 
 import pytest
 
 from cosent_tf.data import read_pairs, read_task, split_path
 from cosent_tf.errors import UserError
 from cosent_tf.readers import SUFFIXES, iter_lines
-from tests.conftest import write_lines
+from tests.helpers import FORMATS, as_data, write_lines
 
 PAIRS = [('我 "在"', '他, 去', 1), ('是', '', 0), ('，\u2028', "'也'\x85", 3.25), ('好', '?', 0.8)]
-
-
-def as_data(pairs):
-    return ''.join(f'{text1}\t{text2}\t{label}\n' for text1, text2, label in pairs)
-
-
-def as_tsv(pairs):
-    return 'id\tsentence1\tsentence2\tlabel\n' + ''.join(
-        f'{i}\t{text1}\t{text2}\t{label}\n' for i, (text1, text2, label) in enumerate(pairs)
-    )
-
-
-def as_csv(pairs):
-    file = io.StringIO(newline='')
-    writer = csv.writer(file)
-    writer.writerow(['label', 'text1', 'text2'])
-    writer.writerows((label, text1, text2) for text1, text2, label in pairs)
-    return '\ufeff' + file.getvalue()  # as spreadsheets begin UTF-8
-
-
-def as_jsonl(pairs):
-    rows = ({'sentence1': a, 'sentence2': b, 'score': float(label)} for a, b, label in pairs)
-    return ''.join(f'{json.dumps(row)}\n' for row in rows)
-
-
-FORMATS = {'.data': as_data, '.tsv': as_tsv, '.csv': as_csv, '.jsonl': as_jsonl}
 
 
 @pytest.mark.parametrize('suffix', SUFFIXES)

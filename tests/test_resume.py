@@ -1,8 +1,5 @@
 """Runs that are killed, interrupted or hit by a fault: nothing computed is lost or looks done."""
 
-import errno
-import fcntl
-import json
 import os
 import re
 import resource
@@ -16,13 +13,10 @@ import numpy as np
 import pytest
 
 from cosent_tf import training
-from cosent_tf.bert.compat import Adam, keras, tf
-from cosent_tf.bert.weights import read_weights
-from cosent_tf.errors import RunError, UserError
-from cosent_tf.run import start
-from cosent_tf.run.checkpoints import State, read_state, state_variables, write_state, write_weights
+from cosent_tf.backend import tf
+from cosent_tf.errors import RunError
 from cosent_tf.training import EndOfEpoch
-from tests.test_training import FILES, ROOT, command, run
+from tests.helpers import FILES, ROOT, command, read_json
 
 NAME, SBERT = 'TOY.bert.cosent.seed42', 'TOY.bert.sbert.seed42'
 RESULTS = ('losses.csv', 'predictions.valid.tsv', 'predictions.test.tsv')
@@ -42,18 +36,15 @@ STOPS = [
 ]
 
 
-def test_a_run_killed_at_any_moment_ends_like_one_never_stopped(
-    short, tmp_path, monkeypatch, capsys
-):
+def test_a_run_killed_at_any_moment_ends_like_one_never_stopped(short, run, tmp_path):
     """Guards hours of training: at most the epoch in progress is lost, and no result changes."""
     short |= {'dropout_rate': '0.1'}
     whole, killed = tmp_path / 'whole' / NAME, tmp_path / 'killed' / NAME
     flags = short | {'runs_dir': str(whole.parent)}
-    arguments = command('train_cosent.py', flags, '--keep_padding')  # which is traced faster
-    assert run(arguments, monkeypatch, capsys) == (0, '')
+    assert run('cosent', flags, '--keep_padding') == (0, '')  # which is traced faster
 
     flags = short | {'runs_dir': str(killed.parent)}
-    arguments = command('train_cosent.py', flags, '--keep_padding', '--resume')
+    arguments = command('cosent', flags, '--keep_padding', '--resume')
     stops = [sys.executable, '-u', 'tests/stopped.py', *(moment for moment, *_ in STOPS), '--']
     done = subprocess.run(
         stops + arguments,
@@ -83,7 +74,7 @@ def test_a_resumed_run_draws_the_dropout_masks_of_one_never_stopped(more, short,
     processes = []
     for name, moments in (('whole', ['never']), ('killed', ['kill epoch 2', 'never'])):
         flags = short | {'runs_dir': str(tmp_path / name), 'dropout_rate': '0.1', 'epochs': '2'}
-        script = ['tests/distributed.py', *command('train_sbert.py', flags, '--resume')]
+        script = ['tests/distributed.py', *command('sbert', flags, '--resume')]
         arguments = [sys.executable, 'tests/stopped.py', *moments, '--', *script, *more.split()]
         environment = os.environ | {'PYTHONPATH': str(ROOT)}
         processes.append(subprocess.Popen(arguments, cwd=ROOT, env=environment))
@@ -94,11 +85,11 @@ def test_a_resumed_run_draws_the_dropout_masks_of_one_never_stopped(more, short,
 
 
 def measures(folder):
-    metrics = json.loads((folder / 'metrics.json').read_text('utf-8'))
+    metrics = read_json(folder / 'metrics.json')
     return {name: value for name, value in metrics.items() if 'seconds' not in name}
 
 
-def test_faults_leave_a_run_that_can_go_on(short, tmp_path, monkeypatch, capsys):
+def test_faults_leave_a_run_that_can_go_on(short, run, tmp_path, monkeypatch):
     """Guards what was saved before: a NaN, a full disk or a damaged file costs no whole epoch.
 
     Guards epochs of other flags, other data or another BERT, too, from being continued.
@@ -108,30 +99,33 @@ def test_faults_leave_a_run_that_can_go_on(short, tmp_path, monkeypatch, capsys)
     bert_dir = shutil.copytree(short['bert_dir'], tmp_path / 'bert')
     (bert_dir / 'tokenizer_config.json').write_text('{}')
     flags = short | {'data_dir': str(data_dir), 'bert_dir': str(bert_dir)}
-    arguments = command('train_cosent.py', flags, '--keep_padding')
     folder = tmp_path / NAME
+
+    def train(*more):
+        return run('cosent', flags, '--keep_padding', *more)
+
     with monkeypatch.context() as patch:
         patch.setattr(EndOfEpoch, 'on_train_batch_end', spoils_step_7(EndOfEpoch))
-        code, message = run(arguments, monkeypatch, capsys)
+        code, message = train()
     assert code == 1 and message.count('\n') == 1
     assert 'the loss is nan at step 7, in epoch 2; epoch 1 is kept' in message
     saved = (folder / 'state.h5').read_bytes()
 
     for more, told in (([], '--resume goes on'), (['--resume', '--lr', '1'], '--lr 0.001, now 1')):
-        code, message = run([*arguments, *more], monkeypatch, capsys)
+        code, message = train(*more)
         assert code == 2 and told in message
 
     for file in (data, bert_dir / 'vocab.txt', bert_dir / 'tokenizer_config.json'):
         before = file.read_bytes()
         file.write_bytes(before + b'\n')
-        code, message = run([*arguments, '--resume'], monkeypatch, capsys)
+        code, message = train('--resume')
         assert code == 2 and f'{file}: changed since' in message
         file.write_bytes(before)
 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(saved) // 2, limits[1]))
     try:
-        code, message = run([*arguments, '--resume'], monkeypatch, capsys)
+        code, message = train('--resume')
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert code == 1 and message.count('\n') == 1
@@ -140,7 +134,7 @@ def test_faults_leave_a_run_that_can_go_on(short, tmp_path, monkeypatch, capsys)
     assert not list(folder.glob('*.tmp*'))
 
     (folder / 'state.h5').write_bytes(saved[: len(saved) // 2])
-    code, message = run([*arguments, '--resume'], monkeypatch, capsys)
+    code, message = train('--resume')
     assert code == 2 and message.count('\n') == 1
     assert 'state.h5: broken' in message and '--overwrite' in message
 
@@ -155,52 +149,6 @@ def spoils_step_7(callback):
             weight.assign(np.full(weight.shape, np.nan))
 
     return on_train_batch_end
-
-
-def test_the_state_has_the_loss_scale_of_fp16(tmp_path):
-    """Guards a resumed fp16 run: it would skip steps again until the scale has come down."""
-
-    def model():
-        inputs = keras.Input((2,))
-        one = keras.Model(inputs, keras.layers.Dense(1, name='head')(inputs))
-        one.compile(optimizer=keras.mixed_precision.LossScaleOptimizer(Adam(1e-3)))
-        return one
-
-    saved, resumed = model(), model()
-    for weight in state_variables(saved).values():
-        weight.assign(tf.fill(weight.shape, tf.cast(8, weight.dtype)))
-    write_state(tmp_path / 'state.h5', State(epoch=1), saved)
-    read_state(tmp_path / 'state.h5', resumed)
-    assert float(resumed.optimizer.loss_scale) == 8
-    assert int(resumed.optimizer.dynamic_counter) == 8
-
-
-def test_a_second_process_and_a_folder_that_cannot_be_written_are_refused(
-    short, tmp_path, monkeypatch, capsys
-):
-    """Guards two processes that overwrite each other's epochs."""
-    (tmp_path / NAME).mkdir()
-    with (tmp_path / NAME / '.lock').open('w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        code, message = run(command('train_cosent.py', short), monkeypatch, capsys)
-    assert code == 2 and 'another process is training this run' in message
-    (tmp_path / 'file').write_text('')
-    flags = short | {'runs_dir': str(tmp_path / 'file')}
-    code, message = run(command('train_cosent.py', flags), monkeypatch, capsys)
-    assert code == 2 and re.search('file.* cannot be written: Not a directory', message)
-
-
-@pytest.mark.parametrize('answer', [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_a_file_system_without_locks_is_no_obstacle(answer, tmp_path, monkeypatch, capsys):
-    """Guards runs on network drives: there, one has to look after a second process oneself."""
-
-    def flock(*_):
-        raise OSError(answer, os.strerror(answer))
-
-    monkeypatch.setattr(fcntl, 'flock', flock)
-    start._lock(tmp_path)
-    message = capsys.readouterr().err
-    assert message.count('\n') == 1 and 'this file system has no locks' in message
 
 
 TOLD = {
@@ -230,63 +178,3 @@ def test_what_stopped_the_training_is_told(case, tmp_path, monkeypatch):
     args = Namespace(epochs=1, batch_size=32, maxlen=64)
     with pytest.raises(kind, match=message):
         training.fit(model, None, None, {}, args, tmp_path)
-
-
-def git(folder, *arguments):
-    identity = ['-c', 'user.name=a', '-c', 'user.email=a@b.c']
-    subprocess.run(['git', '-C', folder, *identity, *arguments], check=True, capture_output=True)
-
-
-def test_the_commit_of_changed_files_is_marked(tmp_path):
-    """Guards figures against being put down to a commit that does not give them."""
-    assert start._git_commit(tmp_path) is None
-    git(tmp_path, 'init')
-    (tmp_path / 'a.py').write_text('1')
-    git(tmp_path, 'add', 'a.py')
-    git(tmp_path, 'commit', '-m', 'a')
-    git(tmp_path, 'tag', '-a', 'v1', '-m', 'v1')
-    clean = start._git_commit(tmp_path)
-    assert re.fullmatch('[0-9a-f]{40}', clean)
-    (tmp_path / 'a.py').write_text('2')
-    assert start._git_commit(tmp_path) == f'{clean}-dirty'
-
-
-def test_runs_of_other_programs_are_not_overwritten(short, tmp_path, monkeypatch, capsys):
-    """Guards predictions that no command can make again."""
-    (tmp_path / NAME).mkdir()
-    for split in ('valid', 'test'):
-        (tmp_path / NAME / f'predictions.{split}.tsv').write_text('')
-    code, message = run(command('train_cosent.py', short), monkeypatch, capsys)
-    assert code == 2 and 'finished' in message
-
-
-def test_a_damaged_weights_file_is_refused(tmp_path):
-    """Guards scores of slightly wrong weights, which would look right: any changed byte counts."""
-    path = tmp_path / 'a.h5'
-    weight = tf.Variable(np.random.default_rng(0).normal(size=(3, 50)).astype('float32'))
-    expected = weight.numpy()
-    write_weights(path, {'a/b': weight})
-    good = path.read_bytes()
-    damaged = [good[:size] for size in range(0, len(good), 97)]
-    damaged += [good[:at] + b'\x55' + good[at + 1 :] for at in range(0, len(good), 7)]
-    refused = 0
-    for content in damaged:
-        path.write_bytes(content)
-        weight.assign(tf.zeros_like(weight))
-        try:
-            read_weights(path, {'a/b': weight})
-            np.testing.assert_array_equal(weight, expected)  # a byte that says nothing
-        except UserError as error:
-            assert str(path) in str(error)
-            refused += 1
-    assert refused > len(expected.tobytes()) // 7
-
-
-def test_the_same_command_gives_the_same_run(short, tmp_path, monkeypatch, capsys):
-    """Guards comparisons between two settings: with dropout too, nothing else differs."""
-    for name in ('one', 'other'):
-        flags = short | {'runs_dir': str(tmp_path / name), 'dropout_rate': '0.1', 'epochs': '1'}
-        assert run(command('train_cosent.py', flags), monkeypatch, capsys) == (0, '')
-    for file in RESULTS:
-        one, other = (tmp_path / name / NAME / file for name in ('one', 'other'))
-        assert one.read_bytes() == other.read_bytes()

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.test_training import ROOT
+from tests.helpers import ROOT
 
 # Writes its arguments into the run folder; fails for task BAD, and for SLOW until it is killed.
 SCRIPT = """

@@ -1,0 +1,49 @@
+"""hf:NAME against a host on loopback that plays the Hugging Face Hub."""
+
+import pytest
+from huggingface_hub import constants
+
+from cosent_tf import fetch
+from cosent_tf.errors import UserError
+from cosent_tf.sources import bert_folder
+from tests.hosts import HALF, ROBERTA, WEIGHTS
+
+
+def test_a_model_of_the_hub_is_fetched_once(hub):
+    """Guards hf:NAME: the weights there are, and none of the second kind; then from the cache."""
+    folder = bert_folder(f'hf:{ROBERTA}')
+    assert {path.name for path in folder.iterdir()} == {'config.json', 'vocab.txt', 'tf_model.h5'}
+    assert (folder / 'tf_model.h5').read_bytes() == WEIGHTS
+    assert hub.ranges(hub.cdn()) == [None]
+    hub.stop()
+    assert bert_folder(f'hf:{ROBERTA}') == folder
+
+
+def test_a_model_of_the_hub_goes_on_after_a_cut(hub, monkeypatch):
+    """Guards hf:NAME over a bad line."""
+    monkeypatch.setattr('huggingface_hub.file_download.time.sleep', lambda _: None)
+    monkeypatch.setattr(constants, 'DOWNLOAD_CHUNK_SIZE', fetch.CHUNK)
+    hub.at_byte[hub.cdn()] = (HALF, lambda _: None)
+    folder = bert_folder(f'hf:{ROBERTA}')
+    assert (folder / 'tf_model.h5').read_bytes() == WEIGHTS
+    assert hub.ranges(hub.cdn()) == [None, f'bytes={HALF}-']
+
+
+HUB_FAILURES = {
+    'no such model': lambda hub: hub.json.clear(),
+    'no such file': lambda hub: hub.statuses.update({hub.cdn(): 404}),
+    'out of order': lambda hub: hub.statuses.update({hub.cdn(): 500}),
+    'wrong size': lambda hub: hub.files.update({hub.cdn(): WEIGHTS[:-1]}),
+    'cut for ever': lambda hub: hub.cut_for_ever(hub.cdn()),
+    'nobody there': lambda hub: hub.stop(),
+}
+
+
+@pytest.mark.parametrize('case', HUB_FAILURES)
+def test_a_model_that_cannot_be_had_is_one_line(case, hub, monkeypatch):
+    """Guards hf:NAME against a traceback of its client."""
+    monkeypatch.setattr('huggingface_hub.file_download.time.sleep', lambda _: None)
+    HUB_FAILURES[case](hub)
+    with pytest.raises(UserError, match=r'cannot be downloaded .*by hand: put config') as error:
+        bert_folder(f'hf:{ROBERTA}')
+    assert '\n' not in str(error.value)

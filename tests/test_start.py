@@ -1,0 +1,67 @@
+"""What a run checks before it trains, and what it writes of its start."""
+
+import errno
+import fcntl
+import os
+import re
+import subprocess
+
+import pytest
+
+from cosent_tf import start
+
+NAME = 'TOY.bert.cosent.seed42'
+
+
+def test_a_second_process_and_a_folder_that_cannot_be_written_are_refused(short, run, tmp_path):
+    """Guards two processes that overwrite each other's epochs."""
+    (tmp_path / NAME).mkdir()
+    with (tmp_path / NAME / '.lock').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, message = run('cosent', short)
+    assert code == 2 and 'another process is training this run' in message
+    (tmp_path / 'file').write_text('')
+    flags = short | {'runs_dir': str(tmp_path / 'file')}
+    code, message = run('cosent', flags)
+    assert code == 2 and re.search('file.* cannot be written: Not a directory', message)
+
+
+@pytest.mark.parametrize('answer', [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_no_obstacle(answer, tmp_path, monkeypatch, capsys):
+    """Guards runs on network drives: there, one has to look after a second process oneself."""
+
+    def flock(*_):
+        raise OSError(answer, os.strerror(answer))
+
+    monkeypatch.setattr(fcntl, 'flock', flock)
+    start._lock(tmp_path)
+    message = capsys.readouterr().err
+    assert message.count('\n') == 1 and 'this file system has no locks' in message
+
+
+def git(folder, *arguments):
+    identity = ['-c', 'user.name=a', '-c', 'user.email=a@b.c']
+    subprocess.run(['git', '-C', folder, *identity, *arguments], check=True, capture_output=True)
+
+
+def test_the_commit_of_changed_files_is_marked(tmp_path):
+    """Guards figures against being put down to a commit that does not give them."""
+    assert start._git_commit(tmp_path) is None
+    git(tmp_path, 'init')
+    (tmp_path / 'a.py').write_text('1')
+    git(tmp_path, 'add', 'a.py')
+    git(tmp_path, 'commit', '-m', 'a')
+    git(tmp_path, 'tag', '-a', 'v1', '-m', 'v1')
+    clean = start._git_commit(tmp_path)
+    assert re.fullmatch('[0-9a-f]{40}', clean)
+    (tmp_path / 'a.py').write_text('2')
+    assert start._git_commit(tmp_path) == f'{clean}-dirty'
+
+
+def test_runs_of_other_programs_are_not_overwritten(short, run, tmp_path):
+    """Guards predictions that no command can make again."""
+    (tmp_path / NAME).mkdir()
+    for split in ('valid', 'test'):
+        (tmp_path / NAME / f'predictions.{split}.tsv').write_text('')
+    code, message = run('cosent', short)
+    assert code == 2 and 'finished' in message
