@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cosent_tf.runs import read_predictions
+from cosent_tf.run.folder import read_predictions
 from tests.reference.checkpoints import CHARACTERS
 from tests.reference.protocol import published_threshold
 
@@ -18,7 +18,7 @@ METHODS = {  # and what a user starts for each
     'cosent': ['train_cosent.py'],
     'sbert': ['train_sbert.py'],
     'interact': ['train_interact.py'],
-    'interact_cosent': ['train_interact.py', '--loss', 'cosent'],
+    'interact_cosent': ['train_interact_cosent.py'],
 }
 FILES = {  # of a finished run
     'config.json',

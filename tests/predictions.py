@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cosent_tf.runs import TEST_FILE, VALID_FILE, write_predictions
+from cosent_tf.run.folder import TEST_FILE, VALID_FILE, write_predictions
 
 PAIRS = [
     ('今天天气好', '天气今天好'),

@@ -16,7 +16,6 @@ from cosent_tf.data import (
     tokenize_sentences,
 )
 from cosent_tf.errors import UserError
-from cosent_tf.pretrained import load_tokenizer
 from tests.helpers import write_lines
 from tests.reference.checkpoints import tiny_vocab
 

@@ -6,9 +6,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from cosent_tf import demo
+from cosent_tf.bert.pretrained import load_bert, load_tokenizer
 from cosent_tf.data import SPLITS, read_task
-from cosent_tf.pretrained import load_bert, load_tokenizer
+from cosent_tf.demo import task as demo
 
 
 @pytest.fixture(scope='module')

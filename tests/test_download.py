@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import pytest
 
 import download
-from cosent_tf.bert.sources import bert_folder
 from cosent_tf.cli import exit_on_error, parse_args
 from cosent_tf.data import SPLITS
 from cosent_tf.download import fetch, unpack
@@ -103,7 +102,7 @@ def test_from_nothing_to_all_of_it(host):
         assert (folder / 'SHA256SUMS').read_text('utf-8').partition('\n')[0] in done.stdout
 
 
-def test_what_is_there_is_found_and_not_fetched_again(run, host):
+def test_what_is_there_is_found_and_not_fetched_again(run, host, monkeypatch):
     """Guards a day's traffic, also for a split of another format, and trainings without flags."""
     assert run()[0] == 0
     asked = len(host.asked)
@@ -112,8 +111,8 @@ def test_what_is_there_is_found_and_not_fetched_again(run, host):
     assert (code, err, len(host.asked)) == (0, '', asked)
     assert 'bert: found in' in out
     for model in ('bert', 'roberta'):
-        args = training_parser('').parse_args(['--task', 'PAWSX', '--model', model])
-        args = resolve(args, 'cosent', 32, 1)
+        monkeypatch.setattr(sys, 'argv', ['train.py', '--task', 'PAWSX', '--model', model])
+        args = parse_args('', 'cosent', **SETTINGS)
         assert args.data_dir == str(SENTEVAL)
         assert (Path(args.bert_dir) / 'vocab.txt').is_file()
 
@@ -303,4 +302,4 @@ def test_the_training_scripts_name_the_command(flags, host, data_dir, monkeypatc
     arguments = flags.format(TOY=f'TOY --data_dir {data_dir}').split()
     monkeypatch.setattr(sys, 'argv', ['train.py', *arguments])
     with pytest.raises(UserError, match=f'python download.py {COMMANDS[flags]}'):
-        resolve(args, 'cosent', 32, 1)
+        parse_args('', 'cosent', **SETTINGS)

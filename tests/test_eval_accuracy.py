@@ -15,7 +15,7 @@ from cosent_tf.report.published import (
     averaged_tasks,
     published_figure,
 )
-from cosent_tf.runs import run_name
+from cosent_tf.run.folder import run_name
 from tests.helpers import ROOT
 from tests.predictions import LABELS, add_run, add_scores
 

@@ -10,7 +10,6 @@ from safetensors.numpy import load_file, save_file
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
 from cosent_tf.data import tokenize_texts
 from cosent_tf.errors import UserError
-from cosent_tf.pretrained import load_bert, load_tokenizer
 from tests.helpers import change_json
 from tests.reference.checkpoints import random_weights, save_checkpoint, tiny_vocab
 from tests.reference.hf_checkpoints import HF_CONFIG, write_hf_bert

@@ -3,9 +3,9 @@
 import pytest
 from huggingface_hub import constants
 
-from cosent_tf import fetch
+from cosent_tf.bert.sources import bert_folder
+from cosent_tf.download import fetch
 from cosent_tf.errors import UserError
-from cosent_tf.sources import bert_folder
 from tests.hosts import HALF, ROBERTA, WEIGHTS
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from cosent_tf import training
-from cosent_tf.backend import tf
+from cosent_tf.bert.compat import tf
 from cosent_tf.errors import RunError
 from cosent_tf.training import EndOfEpoch
 from tests.helpers import FILES, ROOT, command, read_json

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from cosent_tf import start
+from cosent_tf.run import start
 
 NAME = 'TOY.bert.cosent.seed42'
 

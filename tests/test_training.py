@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from cosent_tf.backend import keras
-from cosent_tf.encoder import PooledVector, load_encoder
+from cosent_tf.bert.compat import keras
+from cosent_tf.bert.vectors import PooledVector, load_encoder
 from cosent_tf.metrics import cosine_similarity
-from cosent_tf.runs import read_predictions
+from cosent_tf.run.folder import read_predictions
 from tests.helpers import (
     FILES,
     ROOT,
