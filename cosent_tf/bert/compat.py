@@ -33,9 +33,9 @@ def _check_nothing_imported_keras_3() -> None:
         version = getattr(tensorflow.keras, '__version__', version)
     if int(version.split('.')[0]) >= 3:
         raise ImportError(
-            f'Keras {version} was imported before cosent_tf, and bert4keras needs Keras 2 '
-            '(tf_keras): import cosent_tf first, or set TF_USE_LEGACY_KERAS=1 and '
-            'TF_KERAS=1 in the environment.'
+            f'Keras {version} was imported before cosent_tf.bert.compat, and bert4keras needs '
+            'Keras 2 (tf_keras): import cosent_tf.bert.compat first, or set TF_USE_LEGACY_KERAS=1 '
+            'and TF_KERAS=1 in the environment.'
         )
 
 

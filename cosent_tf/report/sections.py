@@ -60,7 +60,7 @@ def published_section(runs_dir: Path, metric: str) -> Section:
         f'    python train_cosent.py --task DEMO{select}',
         'With the senteval_cn files and a BERT checkpoint:',
         f'    python train_cosent.py --task BQ{select}',
-        'Then start eval_accuracy.py again. Other rows: train_sbert.py, train_interact.py.',
+        'Then start eval_accuracy.py again. Other rows: train_sbert.py, train_interact.py, …',
     ]
     return Section(f'Published test {heading}', ['', *columns], rows, notes)
 
