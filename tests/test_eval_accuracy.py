@@ -159,7 +159,7 @@ def test_several_classes_and_graded_labels(evaluate, tmp_path):
     assert 'STS-B (Spearman)' in out and 'class weights' in out
 
 
-def test_plot_is_a_png_also_of_scores_that_hardly_differ(evaluate, tmp_path):
+def test_plot_is_a_png_also_of_scores_that_hardly_differ(evaluate, tmp_path, monkeypatch):
     all_four_tasks(tmp_path / 'runs')
     collapsed = np.where(LABELS > 0, 1.0, np.nextafter(1.0, 0.0))
     add_scores(tmp_path / 'runs', 'BQ.my_model.cosent.seed1', LABELS, collapsed)
@@ -170,6 +170,9 @@ def test_plot_is_a_png_also_of_scores_that_hardly_differ(evaluate, tmp_path):
     assert code == 2 and '.png' in err
     code, _, err = evaluate('--runs_dir', tmp_path / 'absent', '--plot', picture)
     assert code == 2 and 'nothing to plot' in err
+    monkeypatch.setitem(sys.modules, 'matplotlib.figure', None)  # as after a plain pip install .
+    code, _, err = evaluate('--runs_dir', tmp_path / 'runs', '--plot', picture)
+    assert code == 2 and 'pip install matplotlib' in err
 
 
 def test_published_averages_are_those_of_their_rows():

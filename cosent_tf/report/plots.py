@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cosent_tf.errors import UserError
 from cosent_tf.report.evaluation import Result, row_order
 from cosent_tf.report.tables import HEADINGS, Table, build_table, method_label
 from cosent_tf.run.files import write_atomic
@@ -29,9 +30,12 @@ def save_plot(path: Path, results: list[Result], metric: str) -> None:
     classes are distributed, and where the threshold fitted on valid cuts.
 
     Raises:
-        UserError: the file cannot be written.
+        UserError: matplotlib is not installed, or the file cannot be written.
     """
-    from matplotlib.figure import Figure
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UserError('--plot needs matplotlib: pip install matplotlib') from None
 
     table = build_table(results, metric)
     panels = {}
