@@ -9,6 +9,7 @@ import pytest
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
 from cosent_tf.data import SPLITS, read_task
 from cosent_tf.demo import task as demo
+from cosent_tf.readers import read_json
 
 
 @pytest.fixture(scope='module')
@@ -139,3 +140,11 @@ def test_two_at_once_do_not_disturb_each_other(tmp_path, monkeypatch, pairs):
     demo.make_demo_data(tmp_path)
     assert len(contents(tmp_path / 'DEMO')) == 3
     assert [path.name for path in tmp_path.iterdir()] == ['DEMO']
+
+
+def test_a_short_training_ends_clearly_above_chance(run, tmp_path, monkeypatch):
+    """Guards `make demo`: from data and BERT made on the spot to a model that has learned."""
+    monkeypatch.chdir(tmp_path)
+    assert run('cosent', {'task': 'DEMO', 'epochs': '1', 'device': 'cpu'}) == (0, '')
+    metrics = read_json('runs/DEMO.bert.cosent.seed42/metrics.json')
+    assert metrics['test_accuracy'] > 0.8  # of 0.5 by chance
