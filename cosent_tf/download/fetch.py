@@ -3,7 +3,6 @@
 TensorFlow-free.
 """
 
-import hashlib
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from requests.adapters import HTTPAdapter, Retry
 from tqdm import tqdm
 
 from cosent_tf.errors import UserError, WriteError
+from cosent_tf.run.files import sha256
 
 CHUNK = 2**13  # bytes; of a transfer that breaks off, less than this is lost
 TIMEOUT = (10, 60)  # seconds to connect, and from one piece to the next
@@ -125,9 +125,3 @@ def check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise WriteError(f'{folder}: {needed / 1e6:,.1f} MB needed, {free / 1e6:,.1f} MB free')
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits."""
-    with path.open('rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from cosent_tf.bert.sources import HUB, first_line
-from cosent_tf.download.fetch import TIMEOUT, Remote, fetch, sha256
+from cosent_tf.download.fetch import TIMEOUT, Remote, fetch
 from cosent_tf.download.unpack import unpack
 from cosent_tf.errors import RunError, UserError
 from cosent_tf.readers import read_lines
-from cosent_tf.run.files import write_text
+from cosent_tf.run.files import sha256, write_text
 
 SUMS_FILE = 'SHA256SUMS'  # as `sha256sum -c --ignore-missing` reads it
 

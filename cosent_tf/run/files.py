@@ -3,6 +3,7 @@
 TensorFlow-free.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -68,3 +69,9 @@ def to_json(value: object) -> str:
     """Return the text `write_json` writes."""
     plain = {'ensure_ascii': False, 'allow_nan': False, 'default': lambda array: array.tolist()}
     return json.dumps(value, indent=2, **plain) + '\n'
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with path.open('rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()

@@ -1,7 +1,6 @@
 """The start of a run: seeds, precision, what trains where, and the run folder."""
 
 import errno
-import hashlib
 import subprocess
 import sys
 from argparse import Namespace
@@ -20,7 +19,7 @@ from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import UserError
 from cosent_tf.readers import read_json
 from cosent_tf.run.distribution import from_chief, is_chief, use_device, use_strategy
-from cosent_tf.run.files import remove_temporaries, write_json
+from cosent_tf.run.files import remove_temporaries, sha256, write_json
 from cosent_tf.run.folder import (
     CLEARED,
     CONFIG_FILE,
@@ -179,8 +178,8 @@ def _checksums(paths: Iterable[Path]) -> dict[str, str]:
     """Return the SHA-256 of each file that is there; reading one that is missing fails later."""
     checksums = {}
     for path in paths:
-        with suppress(OSError), path.open('rb') as file:
-            checksums[str(path)] = hashlib.file_digest(file, 'sha256').hexdigest()
+        with suppress(OSError):
+            checksums[str(path)] = sha256(path)
     return checksums
 
 
