@@ -4,7 +4,8 @@ import shlex
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,7 @@ def fit(
     """
     # Made now: a variable made within the first step would have the whole step traced twice.
     model.optimizer._create_all_weights(model.trainable_variables)
-    try:
+    with _faults_told(args):
         state = _restore(model, folder)
         if state.epoch < args.epochs:
             model.fit(
@@ -101,6 +102,13 @@ def fit(
             read_weights(folder / WEIGHTS_FILE, model_weights(model))
         copy_from_chief(model_weights(model).values())
         _score_best(score, splits, state, args, folder)
+
+
+@contextmanager
+def _faults_told(args: Namespace) -> Iterator[None]:
+    """Turn what stops a training into a RunError that says what to do."""
+    try:
+        yield
     except WriteError as error:
         raise RunError(f'{error}; once it can be, go on: {_resume_command()}') from error
     except LOST as error:
