@@ -103,15 +103,15 @@ with _quiet_stderr():
 
     _current_optimizer = keras.optimizers.Optimizer
     keras.optimizers.Optimizer = keras.optimizers.legacy.Optimizer
-    # by that name bert4keras has a module of its own, with its own layers' names
-    importlib.import_module('keras.layers').Dropout = Dropout
+    _layers = importlib.import_module('keras.layers')  # takes the place of the lazy keras.layers
+    _current_dropout, _layers.Dropout = _layers.Dropout, Dropout
     from bert4keras.backend import K
     from bert4keras.layers import Embedding
     from bert4keras.models import BERT, build_transformer_model
     from bert4keras.optimizers import Adam as PlainAdam
     from bert4keras.tokenizers import Tokenizer
 
-    keras.optimizers.Optimizer = _current_optimizer
+    keras.optimizers.Optimizer, _layers.Dropout = _current_optimizer, _current_dropout
 
 # Else "float32" products on NVIDIA GPUs from Ampere on would have factors of 10 bits (TF32).
 tf.config.experimental.enable_tensor_float_32_execution(False)
