@@ -19,7 +19,7 @@ def test_a_log_says_how_far_it_is(short, monkeypatch, capsys):
     out = capsys.readouterr().out
     for line in (
         'no step so far\n',
-        'step 0/5: the first step is compiled\n',
+        'step 0/5: compiling the first step\n',
         LINE,
         r'3/3, step 5/5: scoring\n',
     ):

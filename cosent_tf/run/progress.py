@@ -27,7 +27,7 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self.pairs, self.quiet = pairs, quiet
         self.epoch, self.step, self.loss = 0, 0, None
-        self.steps_timed, self.step_seconds = 0, 0.0  # the first step is compiled, and not timed
+        self.steps_timed, self.step_seconds = 0, 0.0  # compiling the first step, and not timed
         self.epochs_timed, self.scoring_seconds = 0, 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._tell, daemon=True)
@@ -84,7 +84,7 @@ class Progress(keras.callbacks.Callback):
         epochs, steps = self.params['epochs'], self.params['steps']
         place = f'epoch {self.epoch}/{epochs}, step {self.step}/{steps}'
         if self.loss is None:
-            return f'{place}: the first step is compiled'
+            return f'{place}: compiling the first step'
         if self.step == steps:
             return f'{place}: scoring'
         figures = f'{place}, loss {float(self.loss):.4f}'
