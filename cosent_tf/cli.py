@@ -53,7 +53,12 @@ def parse_args(
     Raises:
         UserError: flags that exclude each other, or missing files.
     """
-    args = training_parser(doc).parse_args()
+    parser = training_parser(doc)
+    parser.epilog = (
+        f'published: {epochs} epochs, {batch_size} pairs a step, learning rate {lr}, '
+        f'{maxlen} tokens an input, {maxlen_pawsx} for PAWSX'
+    )
+    args = parser.parse_args()
     fill_in(args, method, epochs, batch_size, lr, maxlen, maxlen_pawsx)
     find_files(args)
     return args

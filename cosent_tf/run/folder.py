@@ -3,7 +3,6 @@
 TensorFlow-free.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from cosent_tf.bert.sources import CONFIG_FILE, WEIGHTS_FILE  # of a run, too
 from cosent_tf.errors import UserError
+from cosent_tf.readers import read_json
 from cosent_tf.run.files import write_text
 
 METHODS = ('cosent', 'sbert', 'interact', 'interact_cosent')
@@ -129,11 +129,7 @@ def read_select(folder: Path) -> str | None:
     path = folder / METRICS_FILE
     if not path.exists():
         return None
-    try:
-        metrics = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise UserError(f'{path}: cannot be read: {error}') from error
-    select = metrics.get('select') if isinstance(metrics, dict) else None
+    select = read_json(path).get('select')
     return select if select in ('accuracy', 'spearman') else None
 
 
