@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cosent_tf.cli import exit_on_error
+from tests.helpers import exit_code
+
 TINY = '--task TOY --layers 1 --hidden 24 --inner 48 --batch_size 16 --maxlen 40 --data_dir {}'
 
 # The file that each command writes.
@@ -38,3 +41,25 @@ def test_a_benchmark_measures_and_writes(name, data_dir, tmp_path, monkeypatch):
 def test_what_needs_the_peers_can_be_imported(module):
     """Guards `make bench-peers`, whose peers are not installed for the tests."""
     importlib.import_module(f'benchmarks.{module}')
+
+
+def test_the_gpu_benchmark_measures_every_case(tmp_path, monkeypatch, capsys):
+    """Guards the one measurement on a GPU, whose machine may be there for minutes only."""
+    from benchmarks import gpu
+
+    monkeypatch.setattr(sys, 'argv', ['gpu.py'])
+    monkeypatch.chdir(tmp_path)
+    assert exit_code(exit_on_error, gpu.main) == 1
+    assert 'TensorFlow sees no GPU here' in capsys.readouterr().err
+
+    sizes = {'vocab_size': 50, 'hidden_size': 24, 'intermediate_size': 48}
+    monkeypatch.setattr(gpu, 'SIZES', {**gpu.SIZES, **sizes, 'num_hidden_layers': 1})
+    monkeypatch.setattr(gpu, 'CASES', [(4,), (1, 4), ('fp32', 'bf16'), (False,)])
+    monkeypatch.setattr(gpu, 'MATRIX', 64)
+    monkeypatch.setattr(gpu.tf.config, 'list_physical_devices', lambda _: ['a GPU'])
+    monkeypatch.setattr(gpu, 'reset_memory', lambda: None)
+    monkeypatch.setattr(gpu, 'memory', lambda: 2e9)
+    gpu.main()
+    rows = json.loads(Path('build/benchmarks/gpu.json').read_text('utf-8'))['rows']
+    assert len(rows) == 4
+    assert all(row['tokens/s'] > 0 and row['memory (GB)'] == 2 for row in rows)
