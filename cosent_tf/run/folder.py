@@ -3,7 +3,6 @@
 TensorFlow-free.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from cosent_tf.bert.sources import CONFIG_FILE, WEIGHTS_FILE  # of a run, too
 from cosent_tf.errors import UserError
+from cosent_tf.readers import read_json
 from cosent_tf.run.files import write_text
 
 METHODS = ('cosent', 'sbert', 'interact', 'interact_cosent')
@@ -120,20 +120,23 @@ def is_finished(folder: Path) -> bool:
     return (folder / VALID_FILE).exists() and (folder / TEST_FILE).exists()
 
 
+def read_metrics(folder: Path) -> dict:
+    """Return a run's metrics.json, {} if there is none.
+
+    Raises:
+        UserError: it cannot be read, or is no JSON object.
+    """
+    path = folder / METRICS_FILE
+    return read_json(path) if path.exists() else {}
+
+
 def read_select(folder: Path) -> str | None:
     """Return what a run's epoch is the best of on valid, accuracy or spearman; None if not said.
 
     Raises:
-        UserError: metrics.json cannot be read.
+        UserError: as `read_metrics`.
     """
-    path = folder / METRICS_FILE
-    if not path.exists():
-        return None
-    try:
-        metrics = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise UserError(f'{path}: cannot be read: {error}') from error
-    select = metrics.get('select') if isinstance(metrics, dict) else None
+    select = read_metrics(folder).get('select')
     return select if select in ('accuracy', 'spearman') else None
 
 
