@@ -10,9 +10,9 @@ from cosent_tf.report.tables import HEADINGS, MEASURES, method_label
 
 def comparison_section(comparisons: list[Comparison]) -> Section:
     """Show whether methods differ; at least one comparison."""
-    rows = []
+    rows, is_mixed = [], len({item.measure for item in comparisons}) > 1
     for item in comparisons:
-        suffix = '' if item.measure == 'accuracy' else f' ({MEASURES[item.measure]})'
+        suffix = f' ({MEASURES[item.measure]})' * is_mixed
         share = '?' if item.training_share is None else f'{100 * item.training_share:.0f} %'
         rows.append(
             [
