@@ -52,8 +52,8 @@ def main():
             if results
             else [published_section(args.runs_dir, args.metric)]
         )
-        if costs is not None:
-            sections.insert(1, cost_section(costs, args.metric))
+        if costs is not None and results:
+            sections.append(cost_section(costs, args.metric))
         sections[-1].notes.extend(f'{folder.name}: unfinished, left out.' for folder in unfinished)
         sections[-1].notes.extend(f'Left out: {reason}' for reason in left_out.values())
         as_format = {'text': render.as_text, 'markdown': render.as_markdown}[args.format]

@@ -46,7 +46,7 @@ def _comparison_notes(comparisons: list[Comparison]) -> list[str]:
             "test pairs only; p is McNemar's exact test if single runs decide, else permuted."
         )
     notes.append(
-        f'Holm: p corrected for {len(comparisons)} comparisons, * below 0.05. permuted: p of a '
+        f'Holm: p corrected for being one of {len(comparisons)}, * below 0.05. permuted: p of a '
         'paired permutation test over the test pairs; it takes the trained models as given, and '
         'says nothing of other seeds.'
     )
