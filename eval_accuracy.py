@@ -1,7 +1,8 @@
 """Test accuracy or Spearman of every run, beside the published table. Reads predictions only.
 
     python eval_accuracy.py [--runs_dir runs] [--metric accuracy|f1|spearman]
-                            [--search powell|exact] [--by overlap]
+                            [--search powell|exact] [--by overlap] [--details]
+                            [--without placeholders]
                             [--format text|markdown|json] [--plot FILE.png]
 
 A run is a folder `{runs_dir}/{task}.{model}.{method}.seed{n}` with predictions.valid.tsv and
@@ -9,8 +10,9 @@ predictions.test.tsv: written by the training scripts, or by any program that ma
 For each run the decision threshold is fitted on valid and applied to test, as in the article;
 Spearman's correlation needs none. A run that cannot be evaluated is left out and named, with exit
 code 1 in the end.
-Besides: 95 % intervals, whether methods differ (McNemar's exact test, paired bootstrap), and with
-`--by overlap` the accuracy by how many characters the two sentences share.
+Besides: 95 % intervals; whether methods differ, with the noise of all seeds and of the test pairs;
+what is odd in the data; with `--by overlap` the accuracy by how many characters the two sentences
+share.
 """
 
 from pathlib import Path
@@ -18,7 +20,9 @@ from pathlib import Path
 from cosent_tf.cli import exit_on_error, make_parser
 from cosent_tf.errors import RunError, UserError
 from cosent_tf.report import render
-from cosent_tf.report.evaluation import evaluate
+from cosent_tf.report.checks import cost_section
+from cosent_tf.report.details import placeholder_costs
+from cosent_tf.report.evaluation import count_oddities, evaluate
 from cosent_tf.report.plots import save_plot
 from cosent_tf.report.sections import build_sections, published_section
 from cosent_tf.run.folder import list_runs
@@ -29,17 +33,27 @@ def main():
     runs, unfinished = list_runs(args.runs_dir)
     if args.plot and not runs:
         raise UserError(f'{args.runs_dir}: no finished runs, so there is nothing to plot')
-    results, left_out = evaluate(runs, args.metric, args.search)
+    how = (args.metric, args.search)
+    results, left_out = evaluate(runs, *how, without_placeholders=bool(args.without))
+    costs = placeholder_costs(evaluate(runs, *how)[0], results) if args.without else None
+    oddities = count_oddities(runs, results)
 
-    options = (args.metric, args.search, args.by == 'overlap')
     if args.format == 'json':
-        print(render.as_json(results, *options, unfinished, left_out), end='')
+        rest = {
+            'unfinished': [folder.name for folder in unfinished],
+            'left_out': left_out,
+            'audit': oddities,
+            'placeholder_costs': costs and [cost._asdict() for cost in costs],
+        }
+        print(render.as_json(results, *how, args.by == 'overlap', rest), end='')
     else:
         sections = (
-            build_sections(results, *options)
+            build_sections(results, *how, args.by == 'overlap', args.details, oddities)
             if results
             else [published_section(args.runs_dir, args.metric)]
         )
+        if costs is not None and results:
+            sections.append(cost_section(costs, args.metric))
         sections[-1].notes.extend(f'{folder.name}: unfinished, left out.' for folder in unfinished)
         sections[-1].notes.extend(f'Left out: {reason}' for reason in left_out.values())
         as_format = {'text': render.as_text, 'markdown': render.as_markdown}[args.format]
@@ -64,6 +78,12 @@ def parse_args():
     add('--format', choices=['text', 'markdown', 'json'], default='text', help='default: text')
     add('--plot', type=Path, metavar='FILE.png', help='also draw the table and the scores')
     add('--by', choices=['overlap'], help='also split test accuracy by character overlap')
+    add('--details', action='store_true', help='also precision, recall, average precision, ROC AUC')
+    add(
+        '--without',
+        choices=['placeholders'],
+        help='leave out pairs with a placeholder for a sentence, and show what they cost',
+    )
     args = parser.parse_args()
     if args.metric == 'f1' and args.search == 'powell':
         parser.error('--search powell is published for accuracy only; use exact with --metric f1')

@@ -39,7 +39,7 @@ from cosent_tf.errors import RunError
 from cosent_tf.readers import read_json
 from cosent_tf.report.published import PAIRS, TASKS
 from cosent_tf.report.render import as_text
-from cosent_tf.report.sections import Section
+from cosent_tf.report.section import Section
 from cosent_tf.run.folder import METHODS, METRICS_FILE, STATE_FILE, RunName, is_finished
 from cosent_tf.run.plan import Cost, count_steps, estimate_cost
 

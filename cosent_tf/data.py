@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from tqdm import tqdm
 
+from cosent_tf.audit import audit, describe
 from cosent_tf.errors import UserError
 from cosent_tf.readers import SUFFIXES, Pair, iter_pairs, read_pairs
 
@@ -60,6 +61,8 @@ def read_task(data_dir: str | Path, task: str) -> dict[str, Split]:
         splits[name] = split = read_split(split_path(data_dir, task, name))
         note = f', {split.skipped} lines without three fields skipped' if split.skipped else ''
         print(f'{task} {name}: {len(split.pairs)} pairs{note}', flush=True)
+    counts = audit({name: split.pairs for name, split in splits.items()})
+    print(f'{task} audit: {describe(counts)}', flush=True)
     return splits
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cosent_tf.audit import audit
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.inputs import distribute
 from cosent_tf.bert.weights import model_weights, read_arrays, read_weights
@@ -259,6 +260,7 @@ def _score_best(
         **measures,
         'pairs': {name: len(split.pairs) for name, split in splits.items()},
         'skipped_lines': {name: split.skipped for name, split in splits.items()},
+        'audit': audit({name: split.pairs for name, split in splits.items()}),
         'training_seconds': round(sum(row['seconds'] for row in state.history), 3),
         'scoring_seconds': round(seconds, 3),
     }

@@ -37,6 +37,16 @@ def test_a_benchmark_measures_and_writes(name, data_dir, tmp_path, monkeypatch):
         assert all(value > 0 for value in row.values() if isinstance(value, float))
 
 
+def test_the_coverage_of_intervals_is_measured(tmp_path, monkeypatch):
+    """Guards the table of docs/comparison.md: shares of draws, in percent."""
+    monkeypatch.setattr(sys, 'argv', 'coverage --seeds 3 --sds 0.3 --draws 20'.split())
+    monkeypatch.chdir(tmp_path)
+    importlib.import_module('benchmarks.coverage').main()
+    [row] = json.loads(Path('build/benchmarks/coverage.json').read_text('utf-8'))['rows']
+    assert row['seeds'] == 3 and 50 < row['training %'] <= 100
+    assert 70 <= row['accuracy %'] <= 100 and 30 <= row['bootstrap %'] <= 100
+
+
 @pytest.mark.parametrize('module', ['peers', 'tensorflow_worker'])
 def test_what_needs_the_peers_can_be_imported(module):
     """Guards `make bench-peers`, whose peers are not installed for the tests."""

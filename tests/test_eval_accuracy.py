@@ -104,11 +104,12 @@ def test_json_has_every_number_in_full(evaluate, tmp_path):
     assert cells['mymodel', 'dot', 'Avg']['mean'] is None
     run = next(run for run in report['runs'] if run['run'] == 'BQ.bert.interact.seed2')
     assert run['accuracy'] == 39 / 40 and run['valid'] == 1.0 and 0.1 <= run['threshold'] < 0.9
+    assert (run['precision'], run['recall']) == (1, 19 / 20)  # the wrong one is of label 1
+    assert run['roc_auc'] == pytest.approx(0.95)  # it ranks below all of label 0
     comparison = next(item for item in report['comparisons'] if item['task'] == 'BQ')
-    # The lowest common seed, 2: pairs 1, 2 and 3 only Interact gets right.
-    assert comparison['methods'] == ['cosent', 'interact'] and comparison['seeds'] == [2, 2]
-    assert (comparison['only_first'], comparison['only_second']) == (0, 3)
-    assert comparison['p_value'] == pytest.approx(0.25)
+    assert comparison['methods'] == ['cosent', 'interact']
+    assert comparison['seeds'] == [[1, 2], [2]]
+    assert comparison['difference'] == pytest.approx(0.85 - 0.975)
     # Overlap 1, 0, 3/4, 1 in turn (white space aside): the pairs of label 1 are in the last bin.
     overlap = next(item for item in report['overlap'] if item['task'] == 'BQ')
     assert overlap['pairs'] == [10, 0, 0, 10, 20] and overlap['positive'] == [0, None, None, 0, 1]

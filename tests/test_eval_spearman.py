@@ -43,14 +43,15 @@ def test_spearman_beside_the_published_one(evaluate, tmp_path):
     assert (code, err) == (0, '') and picture.read_bytes().startswith(b'\x89PNG')
     assert out[: out.index('\nFirst line')] == SPEARMAN_TABLE
     assert 'archives/8847' in out and 'for Interact over the four without STS-B' in out
-    assert '%' not in out and 'threshold' not in out and 'McNemar' not in out
+    assert '(%)' not in out and 'threshold' not in out
     _, out, _ = evaluate(*options, '--format', 'markdown')
     assert out.startswith(
         '### Test Spearman (×100)\n\n|  | ATEC | BQ | LCQMC | PAWSX | STS-B | Avg'
     )
     _, out, _ = evaluate(*options, '--format', 'json')
     report = json.loads(out)
-    assert (report['metric'], report['search'], report['comparisons']) == ('spearman', None, [])
+    assert (report['metric'], report['search']) == ('spearman', None)
+    assert [item['measure'] for item in report['comparisons']] == ['spearman'] * 5
     cells = {(cell['method'], cell['column']): cell for cell in report['table']}
     assert cells['cosent', 'Avg']['mean'] == pytest.approx(0.6)
     assert cells['cosent', 'Avg']['published'] == 0.6819

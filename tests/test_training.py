@@ -44,6 +44,9 @@ def test_a_script_writes_a_complete_run(trained, data_dir):
     done, folder = trained
     assert done.stderr == ''
     assert 'tensorflow 2' in done.stdout.splitlines()[0]
+    assert 'TOY audit: ' in done.stdout
+    counts = read_json(folder / 'metrics.json')['audit']
+    assert counts['test_sentences'] == 48 and counts['pairs_in_two_splits']['train, test'] == 0
     check_run('cosent', folder, data_dir, epochs=2, steps=5)
 
 

@@ -118,6 +118,39 @@ def test_a_file_of_pairs_becomes_scores(case, pooling, bert_dir, tmp_path, monke
     np.testing.assert_allclose(np.loadtxt(scores), expected, atol=1e-4)
 
 
+RULES = {
+    'cosent': {'threshold': 0.93},
+    'interact of three classes': {'threshold': None, 'class_weights': [0.9, 0.2, 0.95]},
+    'interact_cosent': {'threshold': 3.2},
+}
+
+
+@pytest.mark.parametrize('case', RULES)
+def test_a_file_of_pairs_becomes_labels(case, bert_dir, tmp_path, monkeypatch):
+    """Guards the decisions of a run: its own threshold or class weights, of every pair in order."""
+    monkeypatch.setattr(encode, 'CHUNK', 3)
+    write_run(tmp_path / 'run', bert_dir, case)
+    pairs = tmp_path / 'pairs.tsv'
+    pairs.write_text(''.join(f'{a}\t{b}\n' for a, b in PAIRS), encoding='utf-8')
+    flags = {'run': tmp_path / 'run', 'input': pairs, 'format': 'labels'}
+    with pytest.raises(UserError, match=r'no metrics.json: only a finished run'):
+        call(encode, monkeypatch, output=tmp_path / 'labels', **flags)
+    (tmp_path / 'run' / 'metrics.json').write_text('{"threshold": null, "class_weights": null}')
+    with pytest.raises(UserError, match='trained on grades'):
+        call(encode, monkeypatch, output=tmp_path / 'labels', **flags)
+    (tmp_path / 'run' / 'metrics.json').write_text(json.dumps(RULES[case]))
+    call(encode, monkeypatch, output=tmp_path / 'labels', **flags)
+    call(encode, monkeypatch, output=tmp_path / 'scores', **(flags | {'format': 'pairs'}))
+    scores = np.loadtxt(tmp_path / 'scores')
+    weights = RULES[case].get('class_weights')
+    expected = (
+        scores > RULES[case]['threshold'] if weights is None else (scores * weights).argmax(1)
+    )
+    found = np.loadtxt(tmp_path / 'labels', dtype=int)
+    assert found.tolist() == expected.astype(int).tolist()
+    assert len(set(found.tolist())) > 1, scores  # or nothing was tested
+
+
 def test_exports_give_the_same_vectors(bert_dir, tmp_path, monkeypatch):
     """Guards both exports: padded batches and single rows, every weight, and the encoder's use."""
     settings = {'do_lower_case': False, 'strip_accents': True, 'tokenize_chinese_chars': False}

@@ -10,16 +10,19 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from cosent_tf.audit import Counts, audit, describe, has_placeholder
 from cosent_tf.decisions import Rule, fit_rule, is_graded
 from cosent_tf.errors import UserError
 from cosent_tf.report.published import PUBLISHED
 from cosent_tf.run.folder import (
     METHODS,
+    METRICS_FILE,
     TEST_FILE,
     VALID_FILE,
     Predictions,
     Run,
     RunName,
+    read_metrics,
     read_predictions,
     read_select,
 )
@@ -42,13 +45,18 @@ class Result:
     weights: tuple[float, ...] | None = None
     accuracy: float | None = None  # on test, None where nothing is decided
     f1: float | None = None  # on test: of class 1, or macro-F1 of C classes
-    correct: np.ndarray | None = None  # (n,) bool, the decisions on test
+    predicted: np.ndarray | None = None  # (n,) the decisions on test
     optimum: tuple[float, float] | None = None  # exact (threshold, valid accuracy) if stalled
     select: str | None = None  # what chose the epoch: accuracy or spearman, None if not known
 
+    @property
+    def correct(self) -> np.ndarray | None:
+        """Which decisions on test are right, (n,) bool."""
+        return None if self.predicted is None else self.predicted == self.test.labels
+
 
 def evaluate(
-    runs: list[Run], metric: str, search: str | None
+    runs: list[Run], metric: str, search: str | None, without_placeholders: bool = False
 ) -> tuple[list[Result], dict[str, str]]:
     """Evaluate runs; those that cannot be are left out, with the reason.
 
@@ -60,6 +68,7 @@ def evaluate(
         metric: 'accuracy', 'f1' or 'spearman': what thresholds, if any, are fitted for and
             `Result.value` is.
         search: 'powell' (accuracy only) or 'exact'; not used for 'spearman'.
+        without_placeholders: leave out pairs that have one, of valid and test.
 
     Returns:
         The results, encoders and methods in the published order, then by name and seed; and name →
@@ -68,7 +77,7 @@ def evaluate(
     left_out, tasks = {}, {}  # task: its runs and results, in groups of the same test pairs
     for run in tqdm(runs, 'reading runs', unit='run', delay=2, leave=False, disable=None):
         try:
-            result = _evaluate_run(run, metric, search)
+            result = _evaluate_run(run, metric, search, without_placeholders)
         except UserError as error:
             left_out[str(run.name)] = str(error)
             continue
@@ -84,8 +93,8 @@ def evaluate(
     for groups in tasks.values():
         usual, *others = sorted(groups, key=len, reverse=True)
         results += [result for _, result in usual]
-        for run, result in (member for group in others for member in group):
-            left_out[str(run.name)] = _describe_difference(*usual[0], run, result)
+        for run, _ in (member for group in others for member in group):
+            left_out[str(run.name)] = _describe_difference(usual[0][0], run)
     results.sort(key=lambda result: (row_order(result.name), result.name))
     return results, dict(sorted(left_out.items()))
 
@@ -100,16 +109,47 @@ def row_order(name: RunName) -> tuple[int, str, int, str]:
     return known[0], name.model, known[1], name.method
 
 
-def _evaluate_run(run: Run, metric: str, search: str | None) -> Result:
+def count_oddities(runs: list[Run], results: list[Result]) -> dict[str, Counts]:
+    """Return what `audit` counts in the data of each task that has results.
+
+    A run of the training scripts has counted all splits; otherwise it is those of its predictions.
+    """
+    names = {result.name for result in results}
+    by_task = {}
+    for run in runs:
+        if run.name in names:
+            by_task.setdefault(run.name.task, []).append(run.folder)
+    return {task: _counts(folders) for task, folders in by_task.items()}
+
+
+def _counts(folders: list[Path]) -> Counts:
+    for folder in folders:
+        if counts := read_metrics(folder).get('audit'):
+            try:
+                describe(counts)
+            except (AttributeError, KeyError, TypeError) as error:
+                raise UserError(f'{folder / METRICS_FILE}: not an audit: {error!r}') from error
+            return counts
+    splits = {}
+    for name, file in (('valid', VALID_FILE), ('test', TEST_FILE)):
+        labels, _, texts = read_predictions(folders[0] / file)
+        splits[name] = [(*pair, label) for pair, label in zip(texts, labels.tolist(), strict=True)]
+    return audit(splits)
+
+
+def _evaluate_run(run: Run, metric: str, search: str | None, without_placeholders: bool) -> Result:
     valid_path, test_path = run.folder / VALID_FILE, run.folder / TEST_FILE
-    valid, test = read_predictions(valid_path), read_predictions(test_path)
+    valid, whole = read_predictions(valid_path), read_predictions(test_path)
+    test = whole
+    if without_placeholders:
+        valid, test = _real_pairs(valid_path, valid), _real_pairs(test_path, test)
     ranked = metric == 'spearman' and valid.scores.ndim == 1
     try:
         fit = (run.name.method, metric, search)
         rule = Rule() if ranked else fit_rule(valid.labels, valid.scores, *fit)
     except UserError as error:
         raise UserError(f'{valid_path}: {error}') from error
-    _check_same_kind(valid_path, valid, test_path, test)
+    _check_same_kind(valid_path, valid, test_path, whole)
     at_valid, at_test = (rule.measures(split.labels, split.scores) for split in (valid, test))
     key = rule.measure('f1' if metric == 'f1' else 'accuracy')
     measure = 'macro_f1' if rule.class_weights and metric == 'f1' else key
@@ -125,10 +165,19 @@ def _evaluate_run(run: Run, metric: str, search: str | None) -> Result:
         weights=rule.class_weights,
         accuracy=at_test['accuracy'],
         f1=at_test['f1'],
-        correct=None if rule.graded else rule.predict(test.scores) == test.labels,
+        predicted=None if rule.graded else rule.predict(test.scores),
         optimum=optimum if optimum and optimum[1] - at_valid[key] > STALL else None,
         select=read_select(run.folder),
     )
+
+
+def _real_pairs(path: Path, split: Predictions) -> Predictions:
+    """Return the pairs without a placeholder."""
+    kept = [row for row, pair in enumerate(split.texts) if not has_placeholder(pair)]
+    if not kept:
+        raise UserError(f'{path}: every pair has a placeholder for a sentence')
+    texts = [split.texts[row] for row in kept]
+    return Predictions(split.labels[kept], split.scores[kept], texts)
 
 
 def _check_same_kind(
@@ -151,11 +200,11 @@ def _has_same_pairs(first: Predictions, other: Predictions) -> bool:
     return first.texts == other.texts and np.array_equal(first.labels, other.labels)
 
 
-def _describe_difference(usual_run: Run, usual: Result, run: Run, result: Result) -> str:
-    pairs = [
-        list(zip(split.labels.tolist(), split.texts, strict=True))
-        for split in (usual.test, result.test)
-    ]
+def _describe_difference(usual: Run, run: Run) -> str:
+    pairs = []
+    for path in (usual.folder / TEST_FILE, run.folder / TEST_FILE):
+        labels, _, texts = read_predictions(path)
+        pairs.append(list(zip(labels.tolist(), texts, strict=True)))
     shorter = min(map(len, pairs))
     row = next((i for i in range(shorter) if pairs[0][i] != pairs[1][i]), shorter)
     described = [
@@ -164,6 +213,6 @@ def _describe_difference(usual_run: Run, usual: Result, run: Run, result: Result
     ]
     return (
         f'{run.folder / TEST_FILE}:{row + 2}: not the test pairs of the other runs of the task, as '
-        f'in {usual_run.folder / TEST_FILE}:{row + 2} ({described[1]!r} against {described[0]!r}); '
+        f'in {usual.folder / TEST_FILE}:{row + 2} ({described[1]!r} against {described[0]!r}); '
         'keep such runs in another folder'
     )

@@ -1,16 +1,16 @@
 """How the report looks: sections as text of 100 columns or as markdown, results as JSON."""
 
 import io
-from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cosent_tf.report.details import collapse, details
 from cosent_tf.report.evaluation import Result
 from cosent_tf.report.overlap import BINS, split_by_overlap
-from cosent_tf.report.sections import Section
+from cosent_tf.report.section import Section
 from cosent_tf.report.significance import accuracy_interval, compare_methods
 from cosent_tf.report.tables import build_table
 from cosent_tf.run.files import to_json
@@ -64,10 +64,17 @@ def as_json(
     metric: str,
     search: str | None,
     overlap: bool,
-    unfinished: list[Path],
-    left_out: dict[str, str],
+    rest: dict[str, object],
 ) -> str:
-    """Give every number in full: measures are fractions of 1, null is what there is none of."""
+    """Give every number in full: measures are fractions of 1, null is what there is none of.
+
+    Args:
+        results: of any runs.
+        metric: as for `evaluate`.
+        search: likewise.
+        overlap: whether to split by it.
+        rest: what else the report says, by name.
+    """
     table = build_table(results, metric)
     return to_json(
         {
@@ -84,13 +91,9 @@ def as_json(
                 for column, cell in table.baseline.items()
             ],
             'runs': [_run(result) for result in results],
-            'comparisons': [
-                comparison._asdict() | comparison.difference._asdict()
-                for comparison in compare_methods(results)
-            ],
+            'comparisons': [comparison._asdict() for comparison in compare_methods(results)],
             'overlap': _overlap(results) if overlap else None,
-            'unfinished': [folder.name for folder in unfinished],
-            'left_out': left_out,
+            **rest,
         }
     )
 
@@ -109,6 +112,8 @@ def _run(result: Result) -> dict:
         'accuracy': result.accuracy,
         'accuracy_interval': low_high,
         'f1': result.f1,
+        **details(result)._asdict(),
+        'collapsed': collapse(result),
         'select': result.select,
         'optimum': result.optimum
         and dict(zip(('threshold', 'valid'), result.optimum, strict=True)),

@@ -3,8 +3,14 @@
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
+from cosent_tf.audit import Counts
+from cosent_tf.report.checks import (
+    audit_section,
+    collapse_notes,
+    comparison_section,
+    details_section,
+)
 from cosent_tf.report.evaluation import STALL, Result
 from cosent_tf.report.overlap import BINS, split_by_overlap
 from cosent_tf.report.published import (
@@ -14,7 +20,8 @@ from cosent_tf.report.published import (
     PUBLISHED_SPEARMAN,
     table_tasks,
 )
-from cosent_tf.report.significance import RESAMPLES, Comparison, accuracy_interval, compare_methods
+from cosent_tf.report.section import Section, percent
+from cosent_tf.report.significance import accuracy_interval, compare_methods
 from cosent_tf.report.tables import HEADINGS, MEASURES, Cell, Table, build_table, method_label
 
 _COLUMNS_A_TABLE = 6  # as many as 100 characters hold beside the row's name
@@ -23,16 +30,6 @@ _SPEARMAN_SOURCES = (
     'kexue.fm/archives/8847, of the epoch with the best valid Spearman (Interact: archives/9341)'
 )
 _SPEARMAN_AVERAGES = 'Avg: over five tasks, for Interact over the four without STS-B, as published'
-
-
-class Section(NamedTuple):
-    """A table with its title above and its notes below; cells may have several lines."""
-
-    title: str
-    columns: list[str]
-    rows: list[list[str]]
-    notes: list[str]
-    text_columns: int = 1  # how many on the left are words, the others are numbers
 
 
 def published_section(runs_dir: Path, metric: str) -> Section:
@@ -66,15 +63,32 @@ def published_section(runs_dir: Path, metric: str) -> Section:
 
 
 def build_sections(
-    results: list[Result], metric: str, search: str | None, overlap: bool
+    results: list[Result],
+    metric: str,
+    search: str | None,
+    overlap: bool,
+    detailed: bool,
+    oddities: dict[str, Counts],
 ) -> list[Section]:
-    """Report results, at least one; `overlap` adds the split by it."""
+    """Report results, at least one.
+
+    Args:
+        results: of any runs.
+        metric: as for `evaluate`.
+        search: likewise.
+        overlap: whether to split by it.
+        detailed: whether to show more measures of every run.
+        oddities: of the data, by task.
+    """
     sections = _main_sections(results, metric, search)
+    sections[-1].notes.extend(collapse_notes(results))
     parts = (
         (_stall_section, [result for result in results if result.optimum]),
         (_decided_section, [result for result in results if result.correct is not None]),
         (_ranked_section, [result for result in results if result.correct is None]),
-        (_comparison_section, compare_methods(results)),
+        (details_section, results if detailed else []),
+        (comparison_section, compare_methods(results)),
+        (audit_section, oddities),
     )
     sections += [section(rows) for section, rows in parts if rows]
     if overlap:
@@ -165,8 +179,8 @@ def _stall_section(stalled: list[Result]) -> Section:
     rows = []
     for result in stalled:
         threshold, valid = result.optimum
-        ours = [_percent(result.valid), f'{result.threshold:.5f}']
-        rows.append([str(result.name), *ours, _percent(valid), f'{threshold:.5f}'])
+        ours = [percent(result.valid), f'{result.threshold:.5f}']
+        rows.append([str(result.name), *ours, percent(valid), f'{threshold:.5f}'])
     columns = ['Run', "Powell's", 'threshold', 'exact', 'threshold']
     limit = f'{100 * STALL:.1f} points'
     notes = [f'All other runs: within {limit}. To use the optimum: --search exact.']
@@ -178,8 +192,8 @@ def _decided_section(results: list[Result]) -> Section:
     rows = []
     for result in results:
         rule = 'class weights' if result.weights else f'score > {result.threshold:.5f}'
-        valid, test, f1 = map(_percent, (result.valid, result.accuracy, result.f1))
-        low, high = map(_percent, accuracy_interval(result.correct))
+        valid, test, f1 = map(percent, (result.valid, result.accuracy, result.f1))
+        low, high = map(percent, accuracy_interval(result.correct))
         test = f'{test} [{low}, {high}]'
         rows.append([str(result.name), str(len(result.test.labels)), rule, valid, test, f1])
     notes = ["[…]: Wilson's 95 % interval. F1 is that of class 1, or macro-F1 of several classes."]
@@ -190,38 +204,10 @@ def _decided_section(results: list[Result]) -> Section:
 def _ranked_section(results: list[Result]) -> Section:
     rows = []
     for result in results:
-        figures = map(_percent, (result.valid, result.value))
+        figures = map(percent, (result.valid, result.value))
         rows.append([str(result.name), str(len(result.test.labels)), *figures])
     title = f'Every run: {HEADINGS["spearman"]}'
     return Section(title, ['Run', 'Pairs', 'Valid', 'Test'], rows, [])
-
-
-def _comparison_section(comparisons: list[Comparison]) -> Section:
-    rows = []
-    for task, model, methods, seeds, figures in comparisons:
-        names = [method_label(model, method) for method in methods]
-        interval = f'[{100 * figures.low:+.2f}, {100 * figures.high:+.2f}]'
-        p_value = f'{figures.p_value:.4f}' if figures.p_value >= 0.0001 else '< 0.0001'
-        rows.append(
-            [
-                task,
-                ' − '.join(names),
-                ' − '.join(map(str, seeds)),
-                f'{100 * figures.difference:+.2f} {interval}',
-                f'{figures.only_first} : {figures.only_second}',
-                p_value + ' *' * (figures.p_value < 0.05),
-            ]
-        )
-    notes = [
-        f'One run a method, the lowest common seed. […]: 95 % interval, {RESAMPLES:,} paired '
-        "bootstrap resamples of the test pairs. p: McNemar's exact test; * below 0.05.",
-        'Only one right: pairs that only the first : only the second gets right.',
-        'This is the noise of the test split; the ± above is that of training. One comparison in '
-        '20 without any difference falls below 0.05.',
-    ]
-    columns = ['Task', 'First − second', 'Seeds', 'Difference', 'Only one right', 'p']
-    title = 'Is the difference real? (points of test accuracy)'
-    return Section(title, columns, rows, notes, text_columns=2)
 
 
 def _overlap_sections(results: list[Result]) -> list[Section]:
@@ -230,9 +216,9 @@ def _overlap_sections(results: list[Result]) -> list[Section]:
     for overlap in split_by_overlap(results):
         rows = [['Pairs', *map(str, overlap.pairs)]]
         if overlap.positive is not None:
-            rows.append(['Label 1', *map(_percent, overlap.positive)])
+            rows.append(['Label 1', *map(percent, overlap.positive)])
         for row, figures in overlap.accuracy.items():
-            rows.append([method_label(*row), *map(_percent, figures)])
+            rows.append([method_label(*row), *map(percent, figures)])
         title = f'{overlap.task}: test accuracy (%) by character overlap of the two sentences'
         sections.append(Section(title, columns, rows, []))
     notes = [
@@ -240,7 +226,3 @@ def _overlap_sections(results: list[Result]) -> list[Section]:
         'their order; a lower edge belongs to its bin. Accuracies are means over seeds.'
     ]
     return [section._replace(notes=notes * (section is sections[-1])) for section in sections]
-
-
-def _percent(share: float | None) -> str:
-    return '–' if share is None else f'{100 * share:.2f}'

@@ -120,16 +120,23 @@ def is_finished(folder: Path) -> bool:
     return (folder / VALID_FILE).exists() and (folder / TEST_FILE).exists()
 
 
+def read_metrics(folder: Path) -> dict:
+    """Return a run's metrics.json, {} if there is none.
+
+    Raises:
+        UserError: it cannot be read, or is no JSON object.
+    """
+    path = folder / METRICS_FILE
+    return read_json(path) if path.exists() else {}
+
+
 def read_select(folder: Path) -> str | None:
     """Return what a run's epoch is the best of on valid, accuracy or spearman; None if not said.
 
     Raises:
-        UserError: metrics.json cannot be read.
+        UserError: as `read_metrics`.
     """
-    path = folder / METRICS_FILE
-    if not path.exists():
-        return None
-    select = read_json(path).get('select')
+    select = read_metrics(folder).get('select')
     return select if select in ('accuracy', 'spearman') else None
 
 

@@ -1,0 +1,145 @@
+"""What keeps a reader from believing too much, as sections: comparisons, details, the data."""
+
+from cosent_tf.audit import PLACEHOLDERS, Counts
+from cosent_tf.report.details import Cost, collapse, details
+from cosent_tf.report.evaluation import Result
+from cosent_tf.report.section import Section, percent
+from cosent_tf.report.significance import VISIBLE, Comparison
+from cosent_tf.report.tables import HEADINGS, MEASURES, method_label
+
+
+def comparison_section(comparisons: list[Comparison]) -> Section:
+    """Show whether methods differ; at least one comparison."""
+    rows, is_mixed = [], len({item.measure for item in comparisons}) > 1
+    for item in comparisons:
+        suffix = f' ({MEASURES[item.measure]})' * is_mixed
+        share = '?' if item.training_share is None else f'{100 * item.training_share:.0f} %'
+        rows.append(
+            [
+                f'{item.task} {item.model}{suffix}',
+                ' − '.join(item.methods),
+                ', '.join(dict.fromkeys(str(len(seeds)) for seeds in item.seeds)),
+                f'{_points(item.difference)} ±{percent((item.high - item.low) / 2)}',
+                _p(item.p_value),
+                _p(item.corrected_p) + '*' * (item.corrected_p < 0.05),
+                _p(item.permutation_p),
+                share,
+            ]
+        )
+    columns = ['Task', 'First − second', 'Seeds', 'Difference', 'p', 'Holm', 'permuted', 'train']
+    title = 'Is the difference real? (points, first minus second, means over all seeds)'
+    return Section(title, columns, rows, _comparison_notes(comparisons), text_columns=2)
+
+
+def _comparison_notes(comparisons: list[Comparison]) -> list[str]:
+    is_known = [item.training_share is not None for item in comparisons]
+    notes = []
+    if any(is_known):
+        notes.append(
+            '±: 95 % interval, p: of no difference, both for other seeds and other test pairs '
+            '(variance components, t-distribution). train: how much of the variance is from the '
+            'seeds of training; the rest is from the test split.'
+        )
+    if not all(is_known):
+        notes.append(
+            '?: with one seed of a method the noise of training is unknown. ± and p are for other '
+            "test pairs only; p is McNemar's exact test if single runs decide, else permuted."
+        )
+    notes.append(
+        f'Holm: p corrected for being one of {len(comparisons)}, * below 0.05. permuted: p of a '
+        'paired permutation test over the test pairs; it takes the trained models as given, and '
+        'says nothing of other seeds.'
+    )
+    return [*notes, *_seeds_note(comparisons)]
+
+
+def _seeds_note(comparisons: list[Comparison]) -> list[str]:
+    """Say, for each task and encoder, how many seeds its noisiest comparison needs."""
+    groups = {}
+    for item in comparisons:
+        if item.training_share is not None:
+            groups.setdefault(f'{item.task} {item.model}', []).append(item.seeds_needed)
+    enough = [f'{name} {max(seeds)}' for name, seeds in groups.items() if None not in seeds]
+    never = [name for name, seeds in groups.items() if None in seeds]
+    if never:
+        enough.append(f'more than 1000, or more test pairs: {", ".join(never)}')
+    return [
+        f'Seeds of each method needed to see {100 * VISIBLE} points in all comparisons (p below '
+        f'0.05 in four cases of five): {"; ".join(enough)}.'
+    ] * bool(groups)
+
+
+def details_section(results: list[Result]) -> Section:
+    """Show what `--details` adds of every run."""
+    rows = [[str(result.name), *map(percent, details(result))] for result in results]
+    notes = ['Of class 1; of several classes, the mean over them. – is not defined.']
+    columns = ['Run', 'Precision', 'Recall', 'Average precision', 'ROC AUC']
+    return Section('Every run on test, in detail (%)', columns, rows, notes)
+
+
+def collapse_notes(results: list[Result]) -> list[str]:
+    """Name the runs that have learned nothing."""
+    reasons = {}
+    for result in results:
+        if reason := collapse(result):
+            reasons.setdefault(reason, []).append(str(result.name))
+    return [f'Collapsed, {reason}: {", ".join(runs)}.' for reason, runs in reasons.items()]
+
+
+def audit_section(oddities: dict[str, Counts]) -> Section:
+    """Show what `audit` counted in each task, at least one."""
+    rows = []
+    for task, counts in sorted(oddities.items()):
+        twice = counts['pairs_in_two_splits']
+        shared = counts['test_sentences_in_train']
+        cells = [
+            f'{sum(twice.values())} ({twice.get("train, test", "–")})',
+            f'{counts["contradictory_pairs"]}',
+            f'{sum(counts["identical_labelled_0"].values())}',
+            f'{sum(counts["placeholders"].values())} ({counts["placeholders"]["test"]})',
+            f'{"–" if shared is None else shared} of {counts["test_sentences"]}',
+        ]
+        rows.append([task, *cells])
+    notes = [
+        'Pairs in two splits, in either order (of train and test); with contradictory labels; '
+        'identical sentences labelled 0; with a placeholder for a sentence, '
+        f'{", ".join(PLACEHOLDERS)} (in test; --without placeholders shows what they cost); test '
+        'sentences that train has too. Nothing was changed.'
+    ]
+    if any(counts['test_sentences_in_train'] is None for counts in oddities.values()):
+        notes.append('–: train is not known, only what is in the predictions was counted.')
+    columns = [
+        'Task',
+        'In two splits',
+        'Contradictory',
+        'Identical, 0',
+        'Placeholders',
+        'Test in train',
+    ]
+    return Section('The data: what is odd in them', columns, rows, notes)
+
+
+def cost_section(costs: list[Cost], metric: str) -> Section:
+    """Show what placeholders cost."""
+    rows = [
+        [
+            f'{cost.task} {method_label(cost.model, cost.method)}',
+            str(cost.left_out),
+            percent(cost.with_them),
+            percent(cost.without),
+            _points(cost.without - cost.with_them),
+        ]
+        for cost in costs
+    ]
+    notes = [] if rows else ['No run has any on test.']
+    title = f'Without placeholders for a sentence, on valid and test: test {HEADINGS[metric]}'
+    columns = ['Task and method', 'Pairs left out', 'With them', 'Without', 'Difference']
+    return Section(title, columns, rows, notes)
+
+
+def _points(share: float) -> str:
+    return f'{100 * share:+.2f}'
+
+
+def _p(value: float) -> str:
+    return f'{value:.4f}' if value >= 0.0001 else '<0.0001'

@@ -1,0 +1,85 @@
+"""What else is asked of a run: measures of its ranking, whether it has learned anything.
+
+scikit-learn takes some seconds to import, so it is imported on first use.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from cosent_tf.decisions import is_graded
+from cosent_tf.report.evaluation import Result
+
+ALIKE = 1e-6  # scores that lie within it are taken for one, whatever rounding made of it
+
+
+class Details(NamedTuple):
+    """On test, of class 1, or the mean over C classes; None where it is not defined."""
+
+    precision: float | None  # of the decisions
+    recall: float | None
+    average_precision: float | None  # of the scores
+    roc_auc: float | None
+
+
+class Cost(NamedTuple):
+    """A measure on test, mean over seeds, with and without the pairs that have a placeholder."""
+
+    task: str
+    model: str
+    method: str
+    left_out: int  # test pairs
+    with_them: float
+    without: float
+
+
+def details(result: Result) -> Details:
+    """Measure a run's decisions and scores, as scikit-learn defines the measures."""
+    from sklearn.metrics import (
+        average_precision_score,
+        precision_recall_fscore_support,
+        roc_auc_score,
+    )
+
+    labels, scores = result.test.labels, result.test.scores
+    decided = ranked = (None, None)
+    if result.predicted is not None:
+        average = 'macro' if result.weights else 'binary'
+        predicted = labels, result.predicted
+        decided = precision_recall_fscore_support(*predicted, average=average, zero_division=0)[:2]
+    classes = [1] if scores.ndim == 1 else range(scores.shape[1])
+    truth, scores = labels[:, None] == classes, scores.reshape(len(labels), -1)  # (n, C), (n, C)
+    usable = truth.any(axis=0) & ~truth.all(axis=0)  # of one class alone there is no ranking
+    if usable.any() and not is_graded(labels, result.test.scores):
+        columns = truth[:, usable], scores[:, usable]
+        ranked = average_precision_score(*columns), roc_auc_score(*columns)
+    return Details(*(None if value is None else float(value) for value in (*decided, *ranked)))
+
+
+def collapse(result: Result) -> str | None:
+    """Tell how a run shows that it has learned nothing, None if it does not."""
+    scores, labels = result.test.scores, result.test.labels
+    if np.ptp(scores, axis=0).max() <= ALIKE:
+        return 'all test scores alike'
+    majority = np.unique(labels, return_counts=True)[1].max() / len(labels)
+    if result.accuracy is not None and result.accuracy <= majority:
+        return 'test accuracy not above that of the majority class'
+    return None
+
+
+def placeholder_costs(before: list[Result], after: list[Result]) -> list[Cost]:
+    """Compare the same runs evaluated with and without placeholders, where they have any."""
+    runs = {}
+    kept = {result.name: result for result in after}
+    for result in before:
+        if result.name in kept and len(result.test.labels) > len(kept[result.name].test.labels):
+            runs.setdefault(result.name[:3], []).append((result, kept[result.name]))
+    return [
+        Cost(
+            *row,
+            left_out=len(pairs[0][0].test.labels) - len(pairs[0][1].test.labels),
+            with_them=float(np.mean([result.value for result, _ in pairs])),
+            without=float(np.mean([result.value for _, result in pairs])),
+        )
+        for row, pairs in runs.items()
+    ]

@@ -1,0 +1,91 @@
+"""What is odd in the data, and what eval_accuracy.py and the training scripts say of it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from cosent_tf.audit import audit, describe
+from cosent_tf.data import SPLITS, read_task
+from tests.helpers import as_data
+from tests.predictions import add_scores
+
+TRAIN = [('甲', '乙', 1), ('丙', '丁', 0), ('戊', '戊', 0), ('NS', '己', 0), ('庚', '庚', 1)]
+VALID = [('乙', '甲', 1), ('丁', '丙', 1), ('NS', 'NS', 0)]  # the first two: turned round
+TEST = [('丙', '丁', 0), ('辛', '壬', 1), ('壬', '辛', 0), ('NS', '癸', 1), ('NSA', '癸', 0)]
+FOUND = {
+    'pairs_in_two_splits': {'train, valid': 2, 'train, test': 1, 'valid, test': 1},
+    'contradictory_pairs': 2,  # 丙 丁 of train and valid, 辛 壬 within test
+    'identical_labelled_0': {'train': 1, 'valid': 1, 'test': 0},
+    'placeholders': {'train': 1, 'valid': 1, 'test': 1},
+    'test_sentences': 7,
+    'test_sentences_in_train': 3,
+}
+TOLD = (
+    '2 pairs in train and valid, 1 pairs in train and test, 1 pairs in valid and test, '
+    '2 pairs with contradictory labels, 2 identical sentences labelled 0, '
+    '3 pairs with a placeholder (NS), 3 of 7 test sentences in train'
+)
+
+
+def test_oddities_are_counted_whatever_the_order_of_a_pair(tmp_path, capsys):
+    """Guards a look at the data before hours of training on them."""
+    (tmp_path / 'MINE').mkdir()
+    for name, rows in zip(SPLITS, (TRAIN, VALID, TEST), strict=True):
+        path = tmp_path / 'MINE' / f'MINE.{name}.data'
+        path.write_text(as_data(rows), encoding='utf-8')
+    splits = read_task(tmp_path, 'MINE')
+    assert capsys.readouterr().out.splitlines()[-1] == f'MINE audit: {TOLD}'
+    assert audit({name: split.pairs for name, split in splits.items()}) == FOUND
+    assert [split.pairs for split in splits.values()] == [TRAIN, VALID, TEST]  # nothing changed
+    clean = audit({'valid': [('甲', '乙', 1)], 'test': [('丙', '丁', 0)]})
+    assert clean['test_sentences_in_train'] is None and describe(clean) == 'no oddity'
+
+
+def add_task(folder, name, wrong):
+    """A run on the pairs of VALID and TEST; `wrong` test pairs, the last ones, are wrong."""
+    labels = np.array([0, 1] * 20)
+    right = np.where(labels, 0.9, 0.1)
+    scores = np.where(np.arange(40) >= 40 - wrong, 1 - right, right)
+    pairs = [(f'甲{i}', f'乙{i}') for i in range(36)] + [('NS', f'丙{i}') for i in range(4)]
+    add_scores(folder, name, labels, scores, right, pairs)
+
+
+def audit_row(out, task):
+    lines = out[out.index('The data: what is odd in them') :].splitlines()
+    return next(line.split() for line in lines if line.startswith(task))
+
+
+def test_the_report_tells_what_the_runs_have_counted(evaluate, tmp_path):
+    """Guards the table of oddities: train's too where a run has counted it, else what is known."""
+    add_task(tmp_path, 'PAWSX.bert.cosent.seed1', wrong=4)
+    add_task(tmp_path, 'MINE.bert.cosent.seed1', wrong=4)
+    metrics = tmp_path / 'PAWSX.bert.cosent.seed1' / 'metrics.json'
+    metrics.write_text(json.dumps({'audit': FOUND}), encoding='utf-8')
+    code, out, _ = evaluate('--runs_dir', tmp_path)
+    assert code == 0
+    assert audit_row(out, 'PAWSX') == 'PAWSX 4 (1) 2 2 3 (1) 3 of 7'.split()
+    assert audit_row(out, 'MINE') == 'MINE 40 (–) 0 0 8 (4) – of 77'.split()
+    assert (
+        json.loads(evaluate('--runs_dir', tmp_path, '--format', 'json')[1])['audit']['PAWSX']
+        == FOUND
+    )
+    metrics.write_text('{"audit": {"placeholders": 3}}', encoding='utf-8')
+    code, _, err = evaluate('--runs_dir', tmp_path)
+    assert code == 2 and 'metrics.json: not an audit' in err
+
+
+def test_what_placeholders_cost(evaluate, tmp_path):
+    """Guards figures without the pairs that have no sentence, beside the published way."""
+    add_task(tmp_path, 'PAWSX.bert.cosent.seed1', wrong=4)
+    add_task(tmp_path, 'PAWSX.bert.cosent.seed2', wrong=6)
+    options = ('--runs_dir', tmp_path, '--without', 'placeholders')
+    code, out, _ = evaluate(*options)
+    assert code == 0 and '97.22 ±3.93' in out.split('First line')[0]
+    section = out[out.index('Without placeholders') :].splitlines()
+    assert section[4].split() == 'PAWSX BERT+CoSENT 4 87.50 97.22 +9.72'.split()
+    report = json.loads(evaluate(*options, '--format', 'json')[1])
+    [cost] = report['placeholder_costs']
+    assert cost['with_them'] == pytest.approx(0.875) and cost['left_out'] == 4
+    assert {run['pairs'] for run in report['runs']} == {36}
+    assert report['audit']['PAWSX']['placeholders']['test'] == 4  # counted all the same

@@ -1,0 +1,100 @@
+"""What eval_accuracy.py says against believing too much: comparisons, details, collapsed runs."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, precision_score, recall_score, roc_auc_score
+
+from cosent_tf.run.folder import run_name
+from tests.predictions import LABELS, add_run, add_scores
+
+
+def section(out, title):
+    return out[out.index(title) :].split('\n\n')
+
+
+def noisy(folder, method, seeds, strength):
+    for seed in range(seeds):
+        random = np.random.default_rng([seed, int(10 * strength)])
+        scores = np.tanh(strength * (LABELS - 0.5) + random.normal(0, 0.5, len(LABELS)))
+        add_scores(folder, run_name('BQ', 'bert', method, seed), LABELS, scores)
+
+
+@pytest.mark.parametrize('metric', ['accuracy', 'f1', 'spearman'])
+def test_methods_are_compared_by_the_metric_and_all_seeds(metric, evaluate, tmp_path):
+    """Guards the comparison a paper would quote: its figures are those of the table above it."""
+    noisy(tmp_path, 'cosent', 3, strength=2.0)
+    noisy(tmp_path, 'interact', 3, strength=1.0)
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--metric', metric)
+    _, table, notes, *_ = section(out, 'Is the difference real?')
+    row = table.splitlines()[2].split()
+    assert ' '.join(row[:6]) == 'BQ bert cosent − interact 3'
+    assert row[-1] == '%' and 'given, and says nothing of other seeds' in notes.replace('\n', ' ')
+    assert 'Seeds of each method needed to see 0.5 points' in notes
+    assert 'unknown' not in notes
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--metric', metric, '--format', 'json')
+    report = json.loads(out)
+    means = {cell['method']: cell['mean'] for cell in report['table'] if cell['column'] == 'BQ'}
+    [comparison] = report['comparisons']
+    assert comparison['measure'] == metric
+    assert comparison['difference'] == pytest.approx(means['cosent'] - means['interact'])
+
+
+def test_one_seed_says_that_training_noise_is_unknown(evaluate, tmp_path):
+    """Guards against one run a method taken for the method."""
+    add_run(tmp_path, 'BQ.bert.cosent.seed1', wrong=9)
+    add_run(tmp_path, 'BQ.bert.interact.seed1', wrong=1)
+    _, out, _ = evaluate('--runs_dir', tmp_path)
+    _, table, notes, *_ = section(out, 'Is the difference real?')
+    row = table.splitlines()[2].split()
+    # 8 pairs that only the second gets right: p = 2 / 2 ** 8, ± 1.96 * sqrt(0.2 * 0.8 / 39).
+    assert row[5:9] == '1 -20.00 ±12.55 0.0078'.split() and row[-1] == '?'
+    assert 'the noise of training is unknown' in notes
+    assert 'needed to see' not in notes
+
+
+def test_details_are_scikit_learns(evaluate, tmp_path):
+    """Guards the four measures people ask for, of two and of three classes, and none of grades."""
+    random = np.random.default_rng(0)
+    scores = LABELS * 0.3 + random.random(40)
+    add_scores(tmp_path, 'BQ.bert.cosent.seed1', LABELS, scores)
+    classes = np.arange(40) % 3
+    probs = random.dirichlet(np.ones(4), 40)  # no pair of class 3
+    add_scores(tmp_path, 'NLI.bert.interact.seed1', classes, probs)
+    add_scores(tmp_path, 'STS-B.bert.cosent.seed1', classes, scores)
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--format', 'json')
+    runs = {run['task']: run for run in json.loads(out)['runs']}
+    predicted = scores > runs['BQ']['threshold']
+    expected = {
+        'precision': precision_score(LABELS, predicted),
+        'recall': recall_score(LABELS, predicted),
+        'average_precision': average_precision_score(LABELS, scores),
+        'roc_auc': roc_auc_score(LABELS, scores),
+    }
+    assert {name: runs['BQ'][name] for name in expected} == pytest.approx(expected)
+    areas = [roc_auc_score(classes == c, probs[:, c]) for c in range(3)]
+    assert runs['NLI']['roc_auc'] == pytest.approx(np.mean(areas))
+    predicted = (probs * runs['NLI']['weights']).argmax(axis=1)
+    recall = recall_score(classes, predicted, average='macro', zero_division=0)
+    assert runs['NLI']['recall'] == pytest.approx(recall)
+    assert {runs['STS-B'][name] for name in expected} == {None}
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--details')
+    _, table, *_ = section(out, 'Every run on test, in detail')
+    row = next(line.split() for line in table.splitlines() if line.startswith('BQ'))
+    assert row[1:] == [f'{100 * value:.2f}' for value in expected.values()]
+    assert 'in detail' not in evaluate('--runs_dir', tmp_path)[1]
+
+
+def test_collapsed_runs_are_named(evaluate, tmp_path):
+    """Guards a mean over seeds of which one has learned nothing."""
+    collapsed = 0.999 + 1e-7 * np.arange(40) / 40
+    add_scores(tmp_path, 'BQ.bert.cosent.seed1', LABELS, collapsed)
+    add_run(tmp_path, 'BQ.bert.cosent.seed2', wrong=20)
+    add_run(tmp_path, 'BQ.bert.cosent.seed3', wrong=19)
+    _, out, _ = evaluate('--runs_dir', tmp_path)
+    assert 'Collapsed, all test scores alike: BQ.bert.cosent.seed1.' in out
+    majority = 'Collapsed, test accuracy not above that of the majority class:'
+    assert f'{majority} BQ.bert.cosent.seed2.' in ' '.join(out.split())
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--format', 'json')
+    assert [run['collapsed'] is None for run in json.loads(out)['runs']] == [False, False, True]
