@@ -1,13 +1,20 @@
-"""A trained encoder for other programs: a SavedModel, or a Hugging Face folder.
+"""A trained model for other programs: a SavedModel, an ONNX file, or a Hugging Face folder.
 
     python export.py runs/BQ.bert.cosent.seed42 --to savedmodel --output exported/bq
+    python export.py runs/BQ.bert.cosent.seed42 --to onnx --output exported/bq-onnx
     python export.py runs/BQ.bert.cosent.seed42 --to hf --output exported/bq-hf
 
 savedmodel: signature `token_ids` (n, L) int32, 0 where padded → `vectors` (n, D) float32 of unit
 length; needs TensorFlow alone.
+onnx: model.onnx, the same with `token_ids` of int64; needs ONNX Runtime alone. Writing it needs
+the package onnx.
 hf: loads as sentence_transformers.SentenceTransformer(folder), with the pooling and tokenizer of
 the encoder and with normalisation, and as
 transformers.BertModel.from_pretrained(folder, add_pooling_layer=False).
+
+Of a run of Interact, `token_ids` are pairs, "[CLS] a [SEP] b [SEP]", and the output is `scores`:
+(n,), the probability of class 1 or the number; of C > 2 classes (n, C). hf then loads as
+transformers.BertForSequenceClassification.
 """
 
 import os
@@ -19,29 +26,36 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from cosent_tf.bert.compat import tf
+from cosent_tf.bert.cards import model_card
+from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.formats import read_config, read_vocab
-from cosent_tf.bert.sources import find_source
-from cosent_tf.bert.vectors import SentenceEncoder, load_encoder
+from cosent_tf.bert.onnx_graph import write_graph
+from cosent_tf.bert.pretrained import load_tokenizer
+from cosent_tf.bert.scoring import build_joint, joint_scores
+from cosent_tf.bert.settings import TokenizerSettings
+from cosent_tf.bert.sources import Source, find_source
+from cosent_tf.bert.vectors import load_encoder
+from cosent_tf.bert.weights import model_weights
 from cosent_tf.cli import exit_on_error, make_parser
 from cosent_tf.errors import UserError
 from cosent_tf.run.files import write_json, write_text
 
 HF_ACTIVATIONS = {'gelu_erf': 'gelu', 'gelu_tanh': 'gelu_new', 'relu': 'relu', 'swish': 'silu'}
+# A pooler that does nothing: of 2**-12 times a number, tanh changes 2e-8 times its square.
+POOLER_SCALE = np.float32(2**-12)
 
 
 def main():
     args = parse_args()
     if args.output.exists():
         raise UserError(f'{args.output}: is there already; remove it, or choose another --output')
-    encoder = load_encoder(args.run)
+    source = find_source(args.run)
+    write = {'savedmodel': write_savedmodel, 'onnx': write_onnx, 'hf': write_hf}[args.to]
+    model = build_joint(source) if source.is_joint else load_encoder(args.run).model
     beside = args.output.with_name(f'.{args.output.name}.tmp{os.getpid()}')
     try:
         beside.mkdir(parents=True)
-        if args.to == 'savedmodel':
-            write_savedmodel(beside, encoder)
-        else:
-            write_hf(beside, encoder, find_source(args.run).bert_dir)
+        write(beside, source, model)
         beside.rename(args.output)
     except (OSError, SafetensorError, tf.errors.OpError) as error:
         raise UserError(f'{args.output}: cannot be written: {error}') from error
@@ -50,33 +64,81 @@ def main():
     print(f'written to {args.output}')
 
 
-def write_savedmodel(folder: Path, encoder: SentenceEncoder) -> None:
-    """Write token ids → unit vectors, without anything of Keras in it."""
+def write_savedmodel(folder: Path, source: Source, model: keras.Model) -> None:
+    """Write token ids → unit vectors, or scores, without anything of Keras in it."""
     module = tf.Module()
-    module.weights = encoder.model.weights
+    module.weights = model.weights
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32, name='token_ids')])
     def serve(token_ids):
-        vectors = encoder.model(token_ids, training=False)
-        norms = tf.norm(vectors, axis=1, keepdims=True)
-        return {'vectors': vectors / tf.maximum(norms, 1e-12)}
+        outputs = model(token_ids, training=False)
+        if source.is_joint:
+            return {'scores': joint_scores(outputs)}
+        norms = tf.norm(outputs, axis=1, keepdims=True)
+        return {'vectors': outputs / tf.maximum(norms, 1e-12)}
 
     tf.saved_model.save(module, str(folder), signatures=serve)
 
 
-def write_hf(folder: Path, encoder: SentenceEncoder, bert_dir: Path) -> None:
-    """Write what transformers and sentence-transformers load."""
-    tensors = {}
-    for name, weight in encoder.weights.items():
-        value = weight.numpy()
-        tensors[pytorch_name(name)] = np.ascontiguousarray(
-            value.T if name.endswith('/kernel') else value
+def write_onnx(folder: Path, source: Source, model: keras.Model) -> None:
+    """Write token ids → unit vectors, or scores, as one file; above 2 GB, weights beside it."""
+    config = read_config(source.bert_dir)
+    write_graph(folder / 'model.onnx', arrays(model), config, source.pooling, source.method)
+
+
+def write_hf(folder: Path, source: Source, model: keras.Model) -> None:
+    """Write what transformers and, of an encoder, sentence-transformers load."""
+    if source.is_joint and source.pooling != 'cls':
+        raise UserError(
+            f'{source.run}: BertForSequenceClassification has no --pooling {source.pooling}; '
+            '--to onnx and --to savedmodel do'
         )
+    weights = arrays(model)
+    tensors = joint_tensors(weights) if source.is_joint else pytorch_tensors(weights)
     save_file(tensors, folder / 'model.safetensors', metadata={'format': 'pt'})
-    write_text(folder / 'vocab.txt', '\n'.join(read_vocab(bert_dir)[1]) + '\n')
-    config = read_config(bert_dir)
-    for name, content in hf_files(config, encoder).items():
+    write_text(folder / 'vocab.txt', '\n'.join(read_vocab(source.bert_dir)[1]) + '\n')
+    write_text(folder / 'README.md', model_card(source))
+    config, settings = read_config(source.bert_dir), load_tokenizer(source.bert_dir).settings
+    files = hf_files(config, source, settings)
+    if source.is_joint:
+        labels = len(weights['head/bias'])
+        kind = 'single_label_classification' if labels > 1 else 'regression'
+        files['config.json'] |= {
+            'architectures': ['BertForSequenceClassification'],
+            'id2label': {str(label): f'LABEL_{label}' for label in range(labels)},
+            'problem_type': kind,
+        }
+        files['tokenizer_config.json']['model_input_names'] = ['input_ids', 'attention_mask']
+    else:
+        files |= sentence_files(config, source)
+    for name, content in files.items():
         write_json(folder / name, content)
+
+
+def arrays(model: keras.Model) -> dict[str, np.ndarray]:
+    """Return a model's weights by the names of Google's checkpoints."""
+    return {name: weight.numpy() for name, weight in model_weights(model).items()}
+
+
+def pytorch_tensors(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the tensors of a BertModel."""
+    return {
+        pytorch_name(name): np.ascontiguousarray(value.T if name.endswith('/kernel') else value)
+        for name, value in weights.items()
+        if not name.startswith('head/')
+    }
+
+
+def joint_tensors(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the tensors of a BertForSequenceClassification; its pooler passes [CLS] through."""
+    kernel, bias = weights['head/kernel'], weights['head/bias']  # (D, C), (C,)
+    width = len(kernel)
+    return {f'bert.{name}': value for name, value in pytorch_tensors(weights).items()} | {
+        'bert.pooler.dense.weight': POOLER_SCALE * np.eye(width, dtype=np.float32),
+        'bert.pooler.dense.bias': np.zeros(width, np.float32),
+        'classifier.weight': np.ascontiguousarray(kernel.T / POOLER_SCALE),
+        'classifier.bias': bias,
+    }
 
 
 def pytorch_name(name: str) -> str:
@@ -87,9 +149,8 @@ def pytorch_name(name: str) -> str:
     return re.sub(r'_embeddings$', '_embeddings.weight', name)
 
 
-def hf_files(config: dict, encoder: SentenceEncoder) -> dict[str, dict | list]:
-    """Return the JSON files of the folder: the model, its tokenizer, its use for sentences."""
-    modules = (('', 'Transformer'), ('1_Pooling', 'Pooling'), ('2_Normalize', 'Normalize'))
+def hf_files(config: dict, source: Source, settings: TokenizerSettings) -> dict[str, dict]:
+    """Return the JSON files of a BertModel and its tokenizer."""
     return {
         'config.json': {
             'architectures': ['BertModel'],
@@ -102,11 +163,18 @@ def hf_files(config: dict, encoder: SentenceEncoder) -> dict[str, dict | list]:
         },
         'tokenizer_config.json': {
             'tokenizer_class': 'BertTokenizer',
-            **encoder.tokenizer.settings._asdict(),
-            'model_max_length': encoder.maxlen,
+            **settings._asdict(),
+            'model_max_length': source.maxlen,
         },
+    }
+
+
+def sentence_files(config: dict, source: Source) -> dict[str, dict | list]:
+    """Return the JSON files that say how sentence-transformers uses the model."""
+    modules = (('', 'Transformer'), ('1_Pooling', 'Pooling'), ('2_Normalize', 'Normalize'))
+    return {
         'sentence_bert_config.json': {
-            'max_seq_length': encoder.maxlen,
+            'max_seq_length': source.maxlen,
             'model_args': {'add_pooling_layer': False},
         },
         'modules.json': [
@@ -115,8 +183,8 @@ def hf_files(config: dict, encoder: SentenceEncoder) -> dict[str, dict | list]:
         ],
         '1_Pooling/config.json': {
             'word_embedding_dimension': config['hidden_size'],
-            'pooling_mode_cls_token': encoder.pooling == 'cls',
-            'pooling_mode_mean_tokens': encoder.pooling == 'mean',
+            'pooling_mode_cls_token': source.pooling == 'cls',
+            'pooling_mode_mean_tokens': source.pooling == 'mean',
         },
         '2_Normalize/config.json': {},
     }
@@ -126,7 +194,7 @@ def parse_args():
     parser = make_parser(__doc__)
     add = parser.add_argument
     add('run', help='a run, a folder with a BERT, or hf:NAME')
-    add('--to', choices=['savedmodel', 'hf'], required=True)
+    add('--to', choices=['savedmodel', 'onnx', 'hf'], required=True)
     add('--output', type=Path, required=True, help='the folder to make')
     return parser.parse_args()
 

@@ -87,6 +87,8 @@ def fill_in(
         defaults |= {'lr': LR, 'maxlen': MAXLEN * sentences}
     for name, default in defaults.items():
         setattr(args, name, getattr(args, name) or default)
+    if args.micro_batch and args.micro_batch >= args.batch_size:
+        args.micro_batch = None  # all pairs at a time, as without
     if args.maxlen < 1 + 2 * sentences:
         raise UserError(f'--maxlen {args.maxlen} leaves no room for a token of each sentence')
 
@@ -111,6 +113,13 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     add('--runs_dir', default='runs', help='where the run folder is made (default: runs)')
     add('--epochs', type=positive(int), help='default: as published')
     add('--batch_size', type=positive(int), help='pairs a step (default: as published)')
+    add(
+        '--micro_batch',
+        type=positive(int),
+        metavar='N',
+        help='encode N pairs at a time on each device: same loss, less memory, slower (default: '
+        'all)',
+    )
     add('--lr', type=positive(float), help='learning rate (default: as published)')
     add('--maxlen', type=positive(int), help='tokens an input (default: as published)')
     add('--dropout_rate', type=fraction, default=0.1, help='hidden and attention (default: 0.1)')

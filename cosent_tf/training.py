@@ -12,11 +12,12 @@ import numpy as np
 
 from cosent_tf.audit import audit
 from cosent_tf.bert.compat import keras, tf
-from cosent_tf.bert.inputs import distribute
+from cosent_tf.bert.inputs import distribute, replicas
 from cosent_tf.bert.weights import model_weights, read_arrays, read_weights
 from cosent_tf.data import Batches, Split
 from cosent_tf.decisions import fit_rule
 from cosent_tf.errors import RunError, WriteError
+from cosent_tf.micro_batch import apply_in_chunks
 from cosent_tf.run.checkpoints import State, read_state, state_variables, write_state, write_weights
 from cosent_tf.run.distribution import (
     LOST,
@@ -51,11 +52,18 @@ class Model(keras.Model):
     share of it; the shares are summed in the gradient and in the log.
     """
 
+    chunk_rows = None  # encoded at once in a step, if not all rows of a replica
+
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         inputs, labels = data
+        labels = gather(labels)
         with tf.GradientTape() as tape:
-            outputs = gather(self(inputs, training=True))
-            loss = self.compute_loss(inputs, gather(labels), outputs)
+            if self.chunk_rows is None:
+                outputs = self(inputs, training=True)
+            else:
+                chunks = -(-tf.shape(labels)[0] // (self.chunk_rows * replicas()))
+                outputs = apply_in_chunks(self, inputs, self.chunk_rows, chunks)
+            loss = self.compute_loss(inputs, labels, gather(outputs))
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         return {'loss': loss}
 
@@ -87,6 +95,8 @@ def fit(
     Raises:
         RunError: not finite, out of memory, interrupted, …: what to do is in the message.
     """
+    if args.micro_batch:
+        model.chunk_rows = args.micro_batch * batches.encoded.index.ndim  # of 1 or 2 rows a pair
     # Made now: a variable made within the first step would have the whole step traced twice.
     model.optimizer._create_all_weights(model.trainable_variables)
     progress = Progress(len(splits['train'].pairs), quiet=not is_chief())
@@ -120,8 +130,9 @@ def _faults_told(args: Namespace) -> Iterator[None]:
         raise  # a fault of this process, which TensorFlow's own message tells
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise RunError(
-            f'out of memory: a lower --batch_size (now {args.batch_size}) or --maxlen (now '
-            f'{args.maxlen}) needs less; an epoch already kept needs --overwrite, too'
+            'out of memory: --micro_batch N encodes N pairs at a time for the same loss (now '
+            f'{args.micro_batch or "all"}); a lower --batch_size (now {args.batch_size}) or '
+            f'--maxlen (now {args.maxlen}) needs less, too; an epoch already kept needs --overwrite'
         ) from error
     except KeyboardInterrupt:
         raise RunError(f'interrupted; go on: {_resume_command()}') from None

@@ -18,6 +18,7 @@ COMMANDS = {
     'train_scaling': f'train_throughput --scaling 20 40 {TINY}',
     'eval_throughput': f'eval_throughput {TINY}',
     'input_pipeline': f'input_pipeline {TINY}',
+    'micro_batch': f'micro_batch --batch_sizes 16 --micro_batch 8 --most_whole 8 {TINY}',
     'loss_scaling': 'loss_scaling --pairs 32 --width 8',
     'threshold_search': 'threshold_search --pairs 100',
 }

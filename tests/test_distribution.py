@@ -38,14 +38,17 @@ def check_equal(folder, other):
 
 
 def test_two_devices_give_the_run_of_one(short, run, tmp_path):
-    """Guards the loss: a mean over each device's own part would be another one."""
-    flags = short | UNEVEN | {'runs_dir': str(tmp_path / 'two')}
-    process = start(command('sbert', flags, '--strategy', 'mirrored'))
+    """Guards the loss: a mean over each device's own part, or over its chunks, would be another."""
+    processes = {}
+    for part, more in {'all': (), '11': ('--micro_batch', '11')}.items():  # 12 are two chunks
+        flags = short | UNEVEN | {'runs_dir': str(tmp_path / part)}
+        processes[part] = start(command('sbert', flags, '--strategy', 'mirrored', *more))
     assert run('sbert', short | UNEVEN) == (0, '')
-    _, err = process.communicate()
-    assert process.returncode == 0, err
     name = 'TOY.bert.sbert.seed42'
-    check_equal(tmp_path / name, tmp_path / 'two' / name)
+    for part, process in processes.items():
+        _, err = process.communicate()
+        assert process.returncode == 0, err
+        check_equal(tmp_path / name, tmp_path / part / name)
 
 
 def test_two_processes_give_the_run_of_one_and_one_of_them_writes(short, run, tmp_path):

@@ -154,7 +154,7 @@ def spoils_step_7(callback):
 TOLD = {
     'out of memory on a device': (
         tf.errors.ResourceExhaustedError(None, None, 'OOM'),
-        (RunError, r'lower --batch_size \(now 32\) or --maxlen \(now 64\)'),
+        (RunError, r'--micro_batch N .*lower --batch_size \(now 32\) or --maxlen \(now 64\)'),
     ),
     'out of memory': (MemoryError(), (RunError, '--batch_size')),
     'without other workers': (
@@ -175,6 +175,6 @@ def test_what_stopped_the_training_is_told(case, tmp_path, monkeypatch):
     monkeypatch.setattr(training, '_restore', fails)
     optimizer = SimpleNamespace(_create_all_weights=lambda _: None)
     model = SimpleNamespace(optimizer=optimizer, trainable_variables=[])
-    args = Namespace(epochs=1, batch_size=32, maxlen=64)
+    args = Namespace(epochs=1, batch_size=32, micro_batch=None, maxlen=64)
     with pytest.raises(kind, match=message):
         training.fit(model, None, None, {}, args, tmp_path)

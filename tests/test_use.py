@@ -14,8 +14,10 @@ from safetensors.numpy import load_file
 
 import encode
 import export
+from cosent_tf.bert.cards import model_card
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.pretrained import load_bert
+from cosent_tf.bert.sources import find_source
 from cosent_tf.bert.vectors import load_encoder
 from cosent_tf.errors import UserError
 from tests.reference.checkpoints import random_weights, tiny_vocab
@@ -42,13 +44,13 @@ def bert_dir(tmp_path):
     return tmp_path / 'bert'
 
 
-def write_run(folder, bert_dir, case='cosent', **more):
+def write_run(folder, bert_dir, case='cosent', weights=WEIGHTS, **more):
     """Write what a run leaves of its encoder; return the weights of its head."""
     draw = np.random.default_rng(0)
     head = {name: draw.normal(size=shape) for name, shape in HEADS[case].items()}
     folder.mkdir()
     with h5py.File(folder / 'best.weights.h5', 'w') as file:
-        for name, value in (WEIGHTS | head).items():
+        for name, value in (weights | head).items():
             file[name] = value
     arguments = {'bert_dir': str(bert_dir), 'maxlen': 40, 'method': case.split()[0]} | more
     (folder / 'config.json').write_text(json.dumps({'arguments': arguments}), encoding='utf-8')
@@ -178,6 +180,51 @@ def test_exports_give_the_same_vectors(bert_dir, tmp_path, monkeypatch):
     assert exported.tokenizer.settings == run.tokenizer.settings == (False, True, False)
     bert = load_bert(tmp_path / 'to' / 'hf', maxlen=40)  # it is a folder for --bert_dir as well
     np.testing.assert_allclose(bert.model([ids, 0 * ids])[:, 0], hidden[:, 0], atol=1e-4)
+
+
+def test_a_model_card_says_what_the_model_is(bert_dir, tmp_path):
+    """Guards a folder that is passed on: data, method, threshold, figures, how it is loaded."""
+    run = tmp_path / 'run'
+    write_run(run, bert_dir, 'interact', task='BQ', epochs=5)
+    metrics = {'threshold': 0.4321, 'valid_accuracy': 0.81, 'test_accuracy': 0.7654}
+    card = model_card(find_source(run))
+    assert 'not finished' in card
+    (run / 'metrics.json').write_text(json.dumps(metrics), encoding='utf-8')
+    card = model_card(find_source(run))
+    for said in (
+        'Data: BQ',
+        'Method: Interact',
+        'epochs 5',
+        'score > 0.4321',
+        '| test | 0.7654 | – |',
+    ):
+        assert said in card
+    for said in ('BertForSequenceClassification', 'Segment ids are all 0', 'softmax', 'Licence'):
+        assert said in card
+    assert 'SentenceTransformer(' in model_card(find_source(bert_dir))
+
+
+def test_a_joint_model_with_mean_pooling_is_no_hf_folder(bert_dir, tmp_path, monkeypatch):
+    """Guards a BertForSequenceClassification that would read [CLS] instead, and look right."""
+    write_run(tmp_path / 'run', bert_dir, 'interact', pooling='mean')
+    with pytest.raises(UserError, match='has no --pooling mean; --to onnx'):
+        call(export, monkeypatch, run=tmp_path / 'run', to='hf', output=tmp_path / 'x')
+    assert not (tmp_path / 'x').exists()
+
+
+@pytest.mark.parametrize('case', ['interact', 'interact_cosent'])
+def test_a_joint_savedmodel_gives_the_scores_of_the_run(case, bert_dir, tmp_path, monkeypatch):
+    """Guards the score that the run's threshold belongs to."""
+    head = write_run(tmp_path / 'run', bert_dir, case)
+    call(export, monkeypatch, run=tmp_path / 'run', to='savedmodel', output=tmp_path / 'x')
+    serve = tf.saved_model.load(str(tmp_path / 'x')).signatures['serving_default']
+    ids = np.array([[2, *range(20, 40), 3], [2, 30, 3, 31, 3] + 17 * [0]], np.int32)
+    vectors = bert_hidden(WEIGHTS, CONFIG, ids, 0 * ids, ids > 0)[:, 0]
+    outputs = vectors @ head['head/kernel'] + head['head/bias']
+    difference = outputs[:, -1] - outputs[:, 0]  # of the two classes
+    expected = outputs[:, 0] if case == 'interact_cosent' else 1 / (1 + np.exp(-difference))
+    scores = serve(token_ids=tf.constant(ids))['scores']
+    np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
 def break_run(folder, **change):

@@ -48,7 +48,7 @@ KERAS_ACTIVATIONS = {  # hidden_act: bert4keras's name
 
 NOT_ENCODER = re.compile(
     r'bert/pooler/.*'  # behind the [CLS] vector
-    r'|(cls|mlm___cls|nsp___cls)/.*'  # the heads of pre-training
+    r'|(cls|mlm___cls|nsp___cls|classifier)/.*'  # the heads of pre-training, and of sequences
     r'|bert/embeddings/(position_ids|token_type_ids)'  # 0, 1, 2, … and 0, 0, 0, …
     r'|global_step|.*/adam_[mv]'  # the state of Google's optimizer
 )

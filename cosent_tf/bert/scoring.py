@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from cosent_tf.bert.compat import keras
+from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.pretrained import build_bert, load_tokenizer
 from cosent_tf.bert.sources import WEIGHTS_FILE, Source, find_source
 from cosent_tf.bert.vectors import PooledVector, RowEncoder, computing_in_float32, load_encoder
@@ -50,23 +50,36 @@ def load_scorer(run_or_bert_dir: str | Path) -> Scorer:
 
 
 def _joint_scorer(source: Source) -> Scorer:
-    path = source.run / WEIGHTS_FILE
     tokenizer = load_tokenizer(source.bert_dir)
-    token_ids = keras.Input((None,), dtype='int32')  # (n, L)
-    bert = build_bert(source.bert_dir, source.maxlen, pooling=source.pooling)
-    vectors = PooledVector(bert)(token_ids)
-    activation = 'softmax' if source.method == 'interact' else None
-    head = keras.layers.Dense(_outputs(path), activation=activation, name='head')
-    model = keras.Model(token_ids, head(vectors))  # (n, C) or (n, 1)
-    read_weights(path, model_weights(model))
-    encode = RowEncoder(model)
+    encode = RowEncoder(build_joint(source))
 
     def score(pairs: list[tuple[str, str]]) -> np.ndarray:
         rows, index = tokenize_pairs(tokenizer, pairs, source.maxlen)
-        outputs = encode(rows)[index]
-        return outputs if outputs.shape[1] > 2 else outputs[:, -1]
+        return joint_scores(encode(rows)[index])
 
     return score
+
+
+def build_joint(source: Source) -> keras.Model:
+    """Build an Interact run's model with its best weights, token ids (n, L) → (n, C) or (n, 1).
+
+    Raises:
+        UserError: a file is missing or broken.
+    """
+    path = source.run / WEIGHTS_FILE
+    token_ids = keras.Input((None,), dtype='int32')
+    bert = build_bert(source.bert_dir, source.maxlen, pooling=source.pooling)
+    vectors = PooledVector(bert)(token_ids)  # (n, D)
+    activation = 'softmax' if source.method == 'interact' else None
+    head = keras.layers.Dense(_outputs(path), activation=activation, name='head')
+    model = keras.Model(token_ids, head(vectors))
+    read_weights(path, model_weights(model))
+    return model
+
+
+def joint_scores(outputs: np.ndarray | tf.Tensor) -> np.ndarray | tf.Tensor:
+    """Return the scores, (n,), of a joint model's outputs; of C > 2 classes all, (n, C)."""
+    return outputs if outputs.shape[1] > 2 else outputs[:, -1]
 
 
 def _outputs(path: Path) -> int:

@@ -1,0 +1,109 @@
+"""The model card (README.md) of an exported folder, from what its run has written.
+
+TensorFlow-free.
+"""
+
+from pathlib import Path
+
+from cosent_tf.bert.settings import read_if_there
+from cosent_tf.bert.sources import CONFIG_FILE, Source
+
+METHODS = {
+    'cosent': 'CoSENT: both sentences one by one, log(1 + Σ exp(20·cosᵢ − 20·cosⱼ)) over all pairs '
+    'of examples with labelᵢ < labelⱼ ([archives/8847](https://kexue.fm/archives/8847))',
+    'sbert': 'Sentence-BERT: both sentences one by one, cross-entropy of softmax(dense([u, v, '
+    '|u−v|]))',
+    'interact': 'Interact: both sentences as one input, cross-entropy',
+    'interact_cosent': 'Interact with the CoSENT loss: both sentences as one input '
+    '([archives/9341](https://kexue.fm/archives/9341))',
+}
+
+# FOLDER is where this lies, or its name on the Hub.
+VECTORS = """```python
+from sentence_transformers import SentenceTransformer
+
+vectors = SentenceTransformer('FOLDER').encode(['花呗怎么还款'])  # (1, D), unit length
+```
+
+A pair is scored by the cosine of its two vectors.
+"""
+JOINT = """```python
+import torch
+from transformers import AutoTokenizer, BertForSequenceClassification
+
+tokenizer = AutoTokenizer.from_pretrained('FOLDER')
+model = BertForSequenceClassification.from_pretrained('FOLDER').eval()
+texts1, texts2 = ['花呗怎么还款'], ['花呗如何还款']
+inputs = tokenizer(texts1, texts2, padding=True, truncation=True, return_tensors='pt')
+with torch.no_grad():
+    logits = model(**inputs).logits
+SCORES
+```
+
+**Segment ids are all 0**, those of the second sentence too, as in the article's experiment: this
+tokenizer gives none, and none are to be added. The model was trained without a pooler: the one here
+passes [CLS] on as it is.
+"""
+SCORES = {
+    'interact': 'scores = logits.softmax(dim=1)  # of two classes, [:, 1] is the score of a pair',
+    'interact_cosent': 'scores = logits[:, 0]  # numbers without bounds',
+}
+LICENCE = """## Licence
+
+Not known to the program that wrote this: it depends on the pretrained encoder and on the data.
+Look both up before you publish, and add `license:` to the lines at the top.
+"""
+
+
+def model_card(source: Source) -> str:
+    """Return a model card: data, method, threshold, scores, how to load, licence.
+
+    Args:
+        source: the run, or the BERT folder, that is exported.
+
+    Raises:
+        UserError: the run's metrics.json is broken.
+    """
+    kind, library, use = 'sentence-similarity', 'sentence-transformers', VECTORS
+    if source.is_joint:
+        kind, library = 'text-classification', 'transformers'
+        use = JOINT.replace('SCORES', SCORES[source.method])
+    folder = source.run or source.bert_dir
+    top = f'---\nlanguage: zh\nlibrary_name: {library}\npipeline_tag: {kind}\n---\n'
+    origin = _origin(source.run) if source.run else ''
+    origin += f'- Encoder: {source.bert_dir.name}, {source.pooling} pooling\n'
+    origin += f'- Input: at most {source.maxlen} tokens\n'
+    figures = _figures(source.run) if source.run else ''
+    parts = [top, f'# {folder.resolve().name}\n', origin, figures, f'## Use\n\n{use}', LICENCE]
+    return '\n'.join(filter(None, parts))
+
+
+def _origin(run: Path) -> str:
+    arguments = read_if_there(run / CONFIG_FILE)['arguments']
+    settings = ('epochs', 'batch_size', 'lr', 'dropout_rate', 'seed', 'precision')
+    told = ', '.join(f'{name} {arguments[name]}' for name in settings if name in arguments)
+    return (
+        f'- Data: {arguments.get("task", "not known")}\n'
+        f'- Method: {METHODS[arguments["method"]]}\n'
+        f'- Training: {told or "not known"}\n'
+    )
+
+
+def _figures(run: Path) -> str:
+    metrics = read_if_there(run / 'metrics.json')
+    if not metrics:
+        return 'The run is not finished: there are no figures yet.\n'
+    rule = ''
+    if metrics.get('threshold') is not None:
+        rule = (
+            f'Threshold, fitted on valid: a pair matches if its score > {metrics["threshold"]}\n\n'
+        )
+    elif metrics.get('class_weights') is not None:
+        rule = f'Class, fitted on valid: argmax(probabilities · {metrics["class_weights"]})\n\n'
+    names = ('accuracy', 'f1', 'spearman')
+    rows = [f'| | {" | ".join(names)} |\n|---|---|---|---|']
+    for split in ('valid', 'test'):
+        values = [metrics.get(f'{split}_{name}') for name in names]
+        told = ('–' if value is None else f'{value:.4f}' for value in values)
+        rows.append(f'| {split} | {" | ".join(told)} |')
+    return rule + '\n'.join(rows) + '\n'
