@@ -33,7 +33,7 @@ from scipy.special import expit
 import cosent_tf
 from cosent_tf import limits
 from cosent_tf.cli import exit_on_error, make_parser, positive
-from cosent_tf.edits import Chain, changes, edit_all
+from cosent_tf.edits import Chain, Change, changes, edit_all
 from cosent_tf.errors import UserError
 from cosent_tf.report.limits_plot import save_limits_plot
 from cosent_tf.report.limits_sections import limits_json, limits_sections
@@ -60,77 +60,43 @@ def main():
     check_same_pairs(interact, vectors)
     texts = choose_sentences(interact, args.sentences)
     chains = edit_all(texts)
-    said = {'interact': ask_interact(interact, texts, chains)}
-    said['vectors'], unit = ask_vectors(vectors, texts, chains)  # (n, D)
+    by_interact = ask_interact(interact, texts, chains)
+    by_vectors, unit = ask_vectors(vectors, texts, chains)  # (n, D)
+    said = {'interact': by_interact, 'vectors': by_vectors}
+    say('fewer dimensions, and a simulation of many sentences …')
 
     # 1. a similarity matrix is a matrix of inner products
-    scores, _, threshold, _ = said['interact']
-    similarity = limits.symmetric(scores)
-    shift, represented = limits.represent(similarity)  # BBᵀ = S + c·I
-    margin = threshold / (1 + shift)  # the threshold of their cosines, S / (1 + c)
-    matrix = {
-        **limits.describe(scores, threshold)._asdict(),
-        'shift': shift,
-        'inner_products': limits.compare(similarity, represented, threshold),
-        'cosines': limits.compare(
-            similarity / (1 + shift), represented / (1 + shift) ** 0.5, margin
-        ),
-    }
-
-    # 2. how many dimensions that needs
-    say('fewer dimensions, and a simulation of many sentences')
-    enough = limits.enough_dimensions
-    dimensions = {
-        'enough': enough(len(texts)),
-        'interact': limits.dimension_curve(similarity, represented, threshold),
-        'vectors': limits.dimension_curve(said['vectors'].scores, unit, vectors.threshold),
-        'simulated': [limits.simulate(n, d, margin) for n in SIZES for d in (enough(n), WIDTH)],
-    }
-
-    # 3. continuity against adversity
-    overlap = measure_overlap(interact, vectors)
-    edits = {
-        name: changes(chains, of.edited, of.threshold, limits.mean_of_pairs(of.scores))
-        for name, of in said.items()
-    }
-
-    # 4. vectors can be fitted to it, but they overfit
-    history = {'interact': interact.history, 'vectors': vectors.history}
-
-    # 5. the triangle: of all sentences, and of one, itself edited once and twice
-    triangles = {
-        name: {
-            'all': limits.all_triangles(limits.symmetric(of.scores), of.threshold),
-            'edited': limits.triangles(*of.edited[:, [1, -1, 2]].T, of.threshold),
-        }
-        for name, of in said.items()
-    }
-
-    # 6. the price
-    price = {
-        'pairs_a_second': said['interact'].rate,
-        'sentences_a_second': said['vectors'].rate,
-        'products_a_second': measure_products(unit.shape[1]),
-    }
-
+    matrix, represented = measure_matrix(by_interact)
     report = {
         'interact': str(interact.name),
         'vectors': str(vectors.name),
         'thresholds': {name: of.threshold for name, of in said.items()},
         'sentences': len(texts),
         'matrix': matrix,
-        'dimensions': dimensions,
-        'overlap': overlap,
-        'edits': edits,
-        'history': history,
-        'triangles': triangles,
-        'price': price,
+        # 2. how many dimensions that needs
+        'dimensions': {
+            'enough': limits.enough_dimensions(len(texts)),
+            'interact': measure_dimensions(by_interact, represented),
+            'vectors': measure_dimensions(by_vectors, unit),
+            'simulated': simulate(matrix['margin']),
+        },
+        # 3. continuity against adversity
+        'overlap': measure_overlap(interact, vectors),
+        'edits': {name: measure_edits(of, chains) for name, of in said.items()},
+        # 4. vectors can be fitted to it, but they overfit
+        'history': {'interact': interact.history, 'vectors': vectors.history},
+        # 5. the triangle
+        'triangles': {name: measure_triangles(of) for name, of in said.items()},
+        # 6. the price
+        'price': {
+            'pairs_a_second': by_interact.rate,
+            'sentences_a_second': by_vectors.rate,
+            'products_a_second': measure_products(unit.shape[1]),
+        },
     }
-    if args.format == 'json':
-        print(limits_json(report), end='')
-    else:
-        as_format = {'text': as_text, 'markdown': as_markdown}[args.format]
-        print(as_format(limits_sections(report)), end='')
+    formats = {'text': as_text, 'markdown': as_markdown}
+    as_format = formats.get(args.format)
+    print(as_format(limits_sections(report)) if as_format else limits_json(report), end='')
     if args.plot:
         save_limits_plot(args.plot, report)
 
@@ -208,6 +174,49 @@ def timed(what: str, function: Callable[[list], np.ndarray], items: list) -> tup
 def say(what: str) -> None:
     """Tell on stderr what takes its time."""
     print(what, file=sys.stderr, flush=True)
+
+
+def measure_matrix(said: Said) -> tuple[dict, np.ndarray]:
+    """Return what the scores are like, and B, whose inner products they are."""
+    similarity = limits.symmetric(said.scores)
+    shift, represented = limits.represent(similarity)  # BBᵀ = S + c·I
+    cosines, unit = similarity / (1 + shift), represented / (1 + shift) ** 0.5
+    margin = said.threshold / (1 + shift)  # the threshold of the cosines
+    matrix = {
+        **limits.describe(said.scores, said.threshold)._asdict(),
+        'shift': shift,
+        'margin': margin,
+        'inner_products': limits.compare(similarity, represented, said.threshold),
+        'cosines': limits.compare(cosines, unit, margin),
+    }
+    return matrix, represented
+
+
+def measure_dimensions(said: Said, vectors: np.ndarray) -> list[dict]:
+    """Return what fewer dimensions leave of the vectors that represent the scores."""
+    return limits.dimension_curve(limits.symmetric(said.scores), vectors, said.threshold)
+
+
+def simulate(margin: float) -> list[limits.Simulated]:
+    """Project up to a million vectors to as many dimensions as they need, and to the article's."""
+    return [
+        limits.simulate(n, d, margin) for n in SIZES for d in (limits.enough_dimensions(n), WIDTH)
+    ]
+
+
+def measure_edits(said: Said, chains: list[Chain]) -> list[Change]:
+    """Return what edits do to the scores, measured by two sentences of different meaning."""
+    unrelated = limits.mean_of_pairs(said.scores)
+    return changes(chains, said.edited, said.threshold, unrelated)
+
+
+def measure_triangles(said: Said) -> dict[str, limits.Triangles]:
+    """Count over all triples of sentences; and of a sentence, it edited once, and twice."""
+    similarity = limits.symmetric(said.scores)
+    return {
+        'all': limits.all_triangles(similarity, said.threshold),
+        'edited': limits.triangles(*said.edited[:, [1, -1, 2]].T, said.threshold),
+    }
 
 
 def measure_overlap(interact: Trained, vectors: Trained) -> list[dict]:

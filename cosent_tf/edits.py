@@ -38,7 +38,7 @@ class Change(NamedTuple):
     kind: str
     edits: int
     sentences: int
-    change: float  # of the score: 0 is that of a sentence with itself, 1 that of two unrelated
+    change: float | None  # of the score: 0 is a sentence with itself, 1 two unrelated ones
     different: float  # share of the edited sentences below the threshold
 
 
@@ -119,7 +119,7 @@ def changes(
     for kind in dict.fromkeys(kinds.tolist()):
         same, *edited = scores[kinds == kind].T[: TIMES + 1]
         for times, after in enumerate(edited, 1):
-            change = (same.mean() - after.mean()) / (same.mean() - unrelated)
-            different = np.mean(after <= threshold)
-            rows.append(Change(kind, times, len(after), float(change), float(different)))
+            span = same.mean() - unrelated  # a collapsed run has none
+            change = float((same.mean() - after.mean()) / span) if span > 0 else None
+            rows.append(Change(kind, times, len(after), change, float(np.mean(after <= threshold))))
     return rows

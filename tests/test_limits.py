@@ -164,6 +164,7 @@ def test_changes_are_those_of_the_score():
     assert [row[:3] for row in rows[:5]] == [*(('a', i, 2) for i in (1, 2, 3, 4)), ('b', 1, 1)]
     assert [row.change for row in rows[:4]] == pytest.approx([0.25, 0.5, 1, 1])
     assert [row.different for row in rows[:4]] == [0.5, 1, 1, 1]
+    assert changes(chains, 0 * scores, threshold=0.6, unrelated=0)[0].change is None  # collapsed
 
 
 INTERACT, VECTORS = 'TOY.bert.interact.seed1', 'TOY.bert.cosent.seed1'

@@ -112,7 +112,7 @@ def _edits(axes: 'Axes', report: dict) -> None:
         for kind, (name, marker) in KINDS.items():
             changes = [change for change in report['edits'][side] if change.kind == kind]
             x = [0, *(change.edits for change in changes)]
-            y = [0, *(100 * change.change for change in changes)]
+            y = 100 * np.array([0, *(change.change for change in changes)], float)  # None: NaN
             axes.plot(x, y, marker=marker, color=color, label=f'{NAMES[side]}: {name}')
     axes.axhline(100, color='gray', linestyle='dotted', label='two unrelated sentences')
     axes.set_xticks(range(TIMES + 1))

@@ -110,7 +110,7 @@ def _fit(fit: limits.Fit | None) -> list[str]:
 
 
 def _simulation_section(report: dict) -> Section:
-    shift = report['matrix']['shift']
+    threshold, margin = report['thresholds']['interact'], report['matrix']['margin']
     rows = [
         [
             f'{of.n:,}',
@@ -123,13 +123,12 @@ def _simulation_section(report: dict) -> Section:
         ]
         for of in report['dimensions']['simulated']
     ]
-    threshold = report['thresholds']['interact']
     notes = [
         'Simulated, no sentences: n orthonormal vectors, the hardest case, projected to 8·ln n '
         "(archives/8706) and to the article's 768 dimensions; every true inner product is 0.",
         'Errors: root mean square and largest of the sampled pairs; √(4·ln n / d) is what the '
         'largest of all pairs comes to.',
-        f'False: how many of n unrelated sentences come above {threshold / (1 + shift):.3f}, where '
+        f'False: how many of n unrelated sentences come above {margin:.3f}, where '
         f'the cosines of the repaired S are cut ({threshold:.3f} / (1 + c)). c is that of '
         f'{report["sentences"]} sentences; with more of them it can only grow.',
     ]
@@ -201,7 +200,7 @@ def _triangles_section(report: dict) -> Section:
         for side, name in SIDES.items():
             of = report['triangles'][side][kind]
             shares = [
-                _percent(part / whole) if whole else '–'
+                _percent(part / whole if whole else None)
                 for part, whole in ((of.broken, of.triples), (of.broken_chains, of.chains))
             ]
             rows.append([what, name, f'{of.triples:,}', shares[0], f'{of.chains:,}', shares[1]])
@@ -245,8 +244,8 @@ def _seconds(seconds: float) -> str:
     return f'{seconds / 1e-9:.1f} ns'
 
 
-def _percent(share: float) -> str:
-    return f'{100 * share:.2f}'
+def _percent(share: float | None) -> str:
+    return '–' if share is None else f'{100 * share:.2f}'
 
 
 def _interval(auc: tuple[float, float, float] | None) -> str:
