@@ -11,7 +11,7 @@ import numpy as np
 from scipy.linalg import eigh, eigvalsh
 
 ROUNDS = 100  # of a best approximation
-DRAWS = 5  # random projections a dimension
+DRAWS = 20  # random projections a dimension
 RESAMPLES = 1000
 FEWEST = 5  # pairs of either class, below which no AUC is given
 CHUNK = 8192  # simulated vectors held at once

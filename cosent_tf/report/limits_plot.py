@@ -50,7 +50,8 @@ def _spectrum(axes: 'Axes', report: dict) -> None:
     axes.set_title('1. Eigenvalues of the similarity matrix')
     axes.plot(numbers, values, color=COLORS['interact'], label='S')
     axes.fill_between(numbers, values, 0, where=values < 0, color=COLORS['interact'], alpha=0.3)
-    axes.axhline(-shift, color='black', linestyle='dashed', label=f'-c = {-shift:.2f}')
+    label = f'-c = {-shift:.2f}, of S with diagonal 1'
+    axes.axhline(-shift, color='black', linestyle='dashed', label=label)
     axes.axhline(0, color='black', linewidth=0.8)
     axes.set_yscale('symlog', linthresh=1)
     axes.set_xlabel('number')
@@ -87,7 +88,7 @@ def _simulation(axes: 'Axes', report: dict) -> None:
         rms = [of.rms for of in rows]
         axes.plot(sizes, rms, '-o', color=color, label=f'd = {label}: root mean square')
     axes.set_xscale('log')
-    axes.set_ylim(0, 1)  # room for the legend
+    axes.set_ylim(0, 1.2)  # room for the legend
     axes.set_xlabel('n vectors')
 
 
@@ -121,7 +122,7 @@ def _edits(axes: 'Axes', report: dict) -> None:
 
 
 def _history(axes: 'Axes', report: dict) -> None:
-    axes.set_title('4. Training loss (epoch 1: 100) and valid accuracy')
+    axes.set_title('4. Loss (epoch 1: 100), valid accuracy')
     for side, color in COLORS.items():
         history = report['history'][side]
         epochs = [of.epoch for of in history]
