@@ -35,7 +35,7 @@ def test_bert_does_not_know_run_and_nothing_imports_a_script():
     'statement',
     [
         'import cosent_tf.report.render, cosent_tf.report.plots, cosent_tf.report.sections',
-        'import eval_accuracy, download, train_table',
+        'import eval_accuracy, download, train_table, limits, cosent_tf.limits',
         'from cosent_tf import powell_threshold, read_pairs, read_predictions',
     ],
 )

@@ -1,0 +1,255 @@
+"""The report of limits.py as sections, or JSON: what is said, not how it looks (see render.py)."""
+
+from cosent_tf import limits
+from cosent_tf.edits import NEGATED
+from cosent_tf.report.sections import Section
+from cosent_tf.run.files import to_json
+
+SIDES = {'interact': 'Interact', 'vectors': 'vectors'}
+MANY = 1_000_000  # sentences to search
+
+
+def limits_json(report: dict) -> str:
+    """Give every number in full: shares are fractions of 1, null is what there is none of."""
+
+    def plain(value: object) -> object:
+        value = value._asdict() if hasattr(value, '_asdict') else value
+        if isinstance(value, dict):
+            return {name: plain(part) for name, part in value.items()}
+        return [plain(part) for part in value] if isinstance(value, list) else value
+
+    return to_json(plain(report))
+
+
+def limits_sections(report: dict) -> list[Section]:
+    """Report what limits.py has measured, in the order of the article's argument."""
+    return [
+        _matrix_section(report),
+        *(_dimensions_section(report, side) for side in SIDES),
+        _simulation_section(report),
+        _overlap_section(report),
+        _edits_section(report),
+        _history_section(report),
+        _triangles_section(report),
+        _price_section(report),
+    ]
+
+
+def _matrix_section(report: dict) -> Section:
+    n, matrix = report['sentences'], report['matrix']
+    values = matrix['eigenvalues']
+    rows = [
+        ['Asymmetry |S(x, y) − S(y, x)|: largest', f'{matrix["asymmetry_largest"]:.4f}'],
+        ['Asymmetry: root mean square', f'{matrix["asymmetry_rms"]:.4f}'],
+        ['Pairs called similar in one order alone (%)', _percent(matrix['order_decides'])],
+        ['Pairs called similar (%)', _percent(matrix['similar'])],
+        ['A sentence with itself: smallest score', f'{matrix["diagonal_smallest"]:.4f}'],
+        ['A sentence with itself: mean score', f'{matrix["diagonal_mean"]:.4f}'],
+        ['Largest eigenvalue of (S + Sᵀ)/2', f'{values[0]:.4f}'],
+        ['Smallest eigenvalue', f'{values[-1]:.4f}'],
+        ['Negative eigenvalues', f'{sum(value < 0 for value in values)} of {n}'],
+        ['Their share of all |eigenvalues| (%)', _percent(matrix['negative_mass'])],
+        ['Repair: c in BBᵀ = S + c·I', f'{matrix["shift"]:.4f}'],
+    ]
+    for name, fit in (('BBᵀ', matrix['inner_products']), ('cosines', matrix['cosines'])):
+        rows += [
+            [f'Error of {name}: largest', f'{fit.largest:.1e}'],
+            [f'Error of {name}: root mean square', f'{fit.rms:.1e}'],
+            [f'Decisions that differ with {name} (%)', _percent(1 - fit.kept)],
+        ]
+    notes = [
+        f'S: scores of {report["interact"]} for all ordered pairs of {n} sentences of valid; '
+        f'similar: above {report["thresholds"]["interact"]:.4f}.',
+        'The article takes S for symmetric and semi-definite, so that S = BBᵀ and every sentence '
+        'has a vector. What is negative is no obstacle: with c = −(smallest eigenvalue), of S with '
+        '1 on its diagonal, S + c·I is BBᵀ in at most n dimensions, with all the scores of S.',
+        f'Its rows are longer, √(1 + c), and their cosines are S / (1 + c), all by the one factor '
+        f'{1 / (1 + matrix["shift"]):.3f}: the same order, the same decisions.',
+    ]
+    return Section('1. A similarity matrix as inner products', ['', 'S'], rows, notes)
+
+
+def _dimensions_section(report: dict, side: str) -> Section:
+    dimensions = report['dimensions']
+    curve, enough = dimensions[side], dimensions['enough']
+    rows = [
+        [
+            f'{row["d"]}{" = 8·ln n" * (row["d"] == enough)}',
+            *_fit(row['best']),
+            *_fit(row['random']),
+        ]
+        for row in curve
+    ]
+    notes = []
+    for kind, what in (('best', 'The best dimensions'), ('random', 'Random dimensions')):
+        kept, balanced = (
+            limits.first_enough(curve, kind, share) or f'more than {curve[-1]["d"]}'
+            for share in ('kept', 'balanced')
+        )
+        notes.append(f'{what} that keep 99 % of the decisions: {kept}; balanced: {balanced}.')
+    if side == 'interact':
+        of = 'the B of Interact'
+        notes.append(
+            'Best: nearest to S off its diagonal. Random: a projection of B, mean of '
+            f'{limits.DRAWS}. Kept: decisions that stay (%). Balanced: mean of that over similar '
+            'and over other pairs; where few are similar, "no" to all keeps most decisions.'
+        )
+    else:
+        of = f'the vectors of {report["vectors"]}'
+    columns = ['d', *(f'{kind}\n{what}' for kind in ('best:', 'random:') for what in _FIT)]
+    return Section(f'2. How many dimensions: {of}', columns, rows, notes)
+
+
+_FIT = ('largest', 'rms', 'kept', 'balanced')  # of limits.Fit
+
+
+def _fit(fit: limits.Fit | None) -> list[str]:
+    if fit is None:
+        return ['–'] * len(_FIT)
+    return [f'{fit.largest:.3f}', f'{fit.rms:.3f}', _percent(fit.kept), _percent(fit.balanced)]
+
+
+def _simulation_section(report: dict) -> Section:
+    threshold, margin = report['thresholds']['interact'], report['matrix']['margin']
+    rows = [
+        [
+            f'{of.n:,}',
+            str(of.d),
+            f'{of.pairs:,}',
+            f'{of.rms:.3f}',
+            f'{of.largest:.3f}',
+            f'{of.largest_of_all:.3f}',
+            f'{of.false_a_query:,.1f}',
+        ]
+        for of in report['dimensions']['simulated']
+    ]
+    notes = [
+        'Simulated, no sentences: n orthonormal vectors, the hardest case, projected to 8·ln n '
+        "(archives/8706) and to the article's 768 dimensions; every true inner product is 0.",
+        'Errors: root mean square and largest of the sampled pairs; √(4·ln n / d) is what the '
+        'largest of all pairs comes to.',
+        f'False: how many of n unrelated sentences come above {margin:.3f}, where '
+        f'the cosines of the repaired S are cut ({threshold:.3f} / (1 + c)). c is that of '
+        f'{report["sentences"]} sentences; with more of them it can only grow.',
+    ]
+    columns = ['n', 'd', 'pairs', 'rms', 'largest', '√(4·ln n / d)', 'false a query']
+    title = '2. How many dimensions: many sentences, simulated'
+    return Section(title, columns, rows, notes, text_columns=0)
+
+
+def _overlap_section(report: dict) -> Section:
+    rows = [
+        [row['overlap'], str(row['pairs']), str(row['positive'])]
+        + [_interval(row[side]) for side in SIDES]
+        for row in report['overlap']
+    ]
+    notes = [
+        f'AUC ×100 on the valid pairs, with 95 % bootstrap intervals ({limits.RESAMPLES:,} '
+        'resamples of each class); 50 is chance, – fewer than '
+        f'{limits.FEWEST} pairs of a class. Overlap: as eval_accuracy.py --by overlap.',
+    ]
+    columns = ['Overlap', 'Pairs', 'Label 1', *SIDES.values()]
+    return Section('3. Continuity against adversity: by overlap', columns, rows, notes)
+
+
+def _edits_section(report: dict) -> Section:
+    rows = []
+    for pair in zip(*(report['edits'][side] for side in SIDES), strict=True):
+        of = pair[0]
+        rows.append(
+            [of.kind, str(of.edits), str(of.sentences)]
+            + [_percent(change.change) for change in pair]
+            + [_percent(change.different) for change in pair]
+        )
+    notes = [
+        'Change: of the score, as a share of that from a sentence with itself (0) to two sentences '
+        'of different pairs (100). Different: edited sentences not called similar to their '
+        'original any more.',
+        f'insert 不: before one of {NEGATED.strip("[]")}, else anywhere. swap two: different '
+        'numbers or Latin words, else characters. exchange one: a character by another. Places '
+        'are random.',
+    ]
+    columns = ['Edit', 'edits', 'sentences']
+    columns += [
+        f'{what} (%)\n{side}' for what in ('change', 'different') for side in SIDES.values()
+    ]
+    return Section('3. Continuity against adversity: by edits', columns, rows, notes)
+
+
+def _history_section(report: dict) -> Section:
+    histories = [{of.epoch: of for of in report['history'][side]} for side in SIDES]
+    rows = []
+    for epoch in sorted(histories[0] | histories[1]):
+        row = [str(epoch)]
+        for history in histories:
+            of = history.get(epoch)
+            row += [f'{of.loss:.4f}', _percent(of.valid_accuracy)] if of else ['–', '–']
+        rows.append(row)
+    notes = [
+        'The losses are of two kinds: compare down a column. Fitted: a loss near 0; overfitted: '
+        'an accuracy that does not follow. More epochs show more: --epochs 20.'
+    ]
+    columns = ['Epoch']
+    columns += [f'{side}\n{what}' for side in SIDES.values() for what in ('loss', 'valid (%)')]
+    return Section('4. It can be fitted, but it overfits', columns, rows, notes)
+
+
+def _triangles_section(report: dict) -> Section:
+    rows = []
+    for kind, what in (('all', 'all sentences'), ('edited', 'x, edited once, edited twice')):
+        for side, name in SIDES.items():
+            of = report['triangles'][side][kind]
+            shares = [
+                _percent(part / whole if whole else None)
+                for part, whole in ((of.broken, of.triples), (of.broken_chains, of.chains))
+            ]
+            rows.append([what, name, f'{of.triples:,}', shares[0], f'{of.chains:,}', shares[1]])
+    notes = [
+        'Broken: angle(A, C) > angle(A, B) + angle(B, C), the scores being taken for cosines of '
+        'angles. No vectors can do that. Chains: triples where A, B and B, C are called similar.',
+    ]
+    columns = ['Triples', '', 'number', 'broken (%)', 'chains', 'broken (%)']
+    return Section('5. The triangle', columns, rows, notes, text_columns=2)
+
+
+def _price_section(report: dict) -> Section:
+    price = report['price']
+    pair, sentence, product = (
+        1 / price[f'{what}_a_second'] for what in ('pairs', 'sentences', 'products')
+    )
+    thousand = 1000 * 999 // 2
+    rows = [
+        ['Measured: a pair, a sentence', _seconds(pair), _seconds(sentence)],
+        ['Measured: an inner product', '–', _seconds(product)],
+        [
+            'Extrapolated: all pairs of 1,000 sentences',
+            _seconds(thousand * pair),
+            _seconds(1000 * sentence + thousand * product),
+        ],
+        [f'Extrapolated: {MANY:,} sentences, encoded once', '–', _seconds(MANY * sentence)],
+        [
+            f'Extrapolated: a query against {MANY:,} sentences',
+            _seconds(MANY * pair),
+            _seconds(sentence + MANY * product),
+        ],
+    ]
+    notes = ['On this machine, by these two runs, with sentences as long as those of valid.']
+    return Section('6. The price', ['', 'Interact', 'vectors'], rows, notes)
+
+
+def _seconds(seconds: float) -> str:
+    for unit, size in (('h', 3600), ('min', 60), ('s', 1), ('ms', 1e-3), ('µs', 1e-6)):
+        if seconds >= size:
+            return f'{seconds / size:.1f} {unit}'
+    return f'{seconds / 1e-9:.1f} ns'
+
+
+def _percent(share: float | None) -> str:
+    return '–' if share is None else f'{100 * share:.2f}'
+
+
+def _interval(auc: tuple[float, float, float] | None) -> str:
+    if auc is None:
+        return '–'
+    value, low, high = (f'{100 * figure:.1f}' for figure in auc)
+    return f'{value} [{low}, {high}]'

@@ -1,0 +1,84 @@
+"""A finished run of two classes, to be looked into: its valid scores, threshold and history.
+
+TensorFlow-free.
+"""
+
+import csv
+from pathlib import Path
+from typing import NamedTuple
+
+from cosent_tf.bert.sources import is_joint
+from cosent_tf.decisions import fit_rule, is_graded
+from cosent_tf.errors import UserError
+from cosent_tf.readers import read_lines
+from cosent_tf.run.folder import (
+    HISTORY_FILE,
+    METHODS,
+    METRICS_FILE,
+    VALID_FILE,
+    Predictions,
+    RunName,
+    parse_run_name,
+    read_predictions,
+)
+
+
+class Epoch(NamedTuple):
+    """A row of history.csv."""
+
+    epoch: int
+    loss: float
+    valid_accuracy: float
+
+
+class Trained(NamedTuple):
+    """A finished run of the training scripts."""
+
+    name: RunName
+    folder: Path
+    valid: Predictions  # labels 0 and 1, one score a pair
+    threshold: float  # of the scores, fitted on valid as published
+    history: list[Epoch]
+
+
+def open_run(folder: Path, joint: bool) -> Trained:
+    """Read what a finished run left beside its weights.
+
+    Args:
+        folder: `{task}.{model}.{method}.seed{n}`.
+        joint: whether it must be one of Interact, or else one of sentence vectors.
+
+    Raises:
+        UserError: no such run, an unfinished one, one of the other kind, a broken file, or labels
+            other than 0 and 1.
+    """
+    name = parse_run_name(folder.resolve().name)
+    if name is None or not folder.is_dir():
+        raise UserError(f'{folder}: no folder of a run, such as runs/BQ.bert.cosent.seed42')
+    wanted = [method for method in METHODS if is_joint(method) == joint]
+    if name.method not in wanted:
+        raise UserError(f'{folder}: the method must be {" or ".join(wanted)}, not {name.method}')
+    if not (folder / METRICS_FILE).is_file():
+        raise UserError(
+            f'{folder}: no {METRICS_FILE}: unfinished; the command that trained it, with --resume, '
+            'goes on'
+        )
+    path = folder / VALID_FILE
+    valid = read_predictions(path)
+    if valid.scores.ndim == 2 or is_graded(valid.labels, valid.scores):
+        raise UserError(f'{path}: the labels must be 0 and 1, with one score a pair')
+    try:
+        rule = fit_rule(valid.labels, valid.scores, name.method)
+    except UserError as error:
+        raise UserError(f'{path}: {error}') from error
+    return Trained(name, folder, valid, rule.threshold, _read_history(folder / HISTORY_FILE))
+
+
+def _read_history(path: Path) -> list[Epoch]:
+    try:
+        return [
+            Epoch(int(row['epoch']), float(row['loss']), float(row['valid_accuracy']))
+            for row in csv.DictReader(read_lines(path))
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f'{path}: not the history of a run: {error!r}') from error
