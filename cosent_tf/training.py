@@ -4,7 +4,7 @@ import shlex
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from cosent_tf.data import Batches, Split
 from cosent_tf.decisions import fit_rule
 from cosent_tf.errors import RunError, WriteError
 from cosent_tf.micro_batch import apply_in_chunks
-from cosent_tf.run.checkpoints import State, read_state, state_variables, write_state, write_weights
+from cosent_tf.run.checkpoints import State, read_state, state_variables, write_weights
 from cosent_tf.run.distribution import (
     LOST,
     copy_from_chief,
@@ -28,10 +28,9 @@ from cosent_tf.run.distribution import (
     is_chief,
     lost_worker,
 )
-from cosent_tf.run.files import write_json, write_text
+from cosent_tf.run.epochs import EndOfEpoch, Score, write_tables
+from cosent_tf.run.files import write_json
 from cosent_tf.run.folder import (
-    HISTORY_FILE,
-    LOSSES_FILE,
     METRICS_FILE,
     STATE_FILE,
     TEST_FILE,
@@ -41,8 +40,6 @@ from cosent_tf.run.folder import (
 )
 from cosent_tf.run.progress import Progress
 from cosent_tf.run.start import show_figures
-
-Score = Callable[[str], np.ndarray]  # the name of a split → scores (n,) or (n, C)
 
 
 class Model(keras.Model):
@@ -165,83 +162,6 @@ def make_dataset(batches: Batches, first_epoch: int) -> tf.data.Dataset:
     """Return the batches of all epochs from one on, prepared ahead of their steps."""
     signature = (tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, 1), tf.int32))
     return distribute(lambda parts, own: batches.epochs(first_epoch, parts, own), signature)
-
-
-class EndOfEpoch(keras.callbacks.Callback):
-    """Scores valid, keeps the best epoch, and saves all that is needed to go on."""
-
-    def __init__(
-        self, score: Score, valid: Split, state: State, args: Namespace, folder: Path
-    ) -> None:
-        super().__init__()
-        self.score = score
-        self.labels = valid.labels
-        self.state = state
-        self.method, self.select = args.method, args.select
-        self.folder = folder
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self.losses = []
-        self.start = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self.losses.append(float(logs['loss']))
-        if not np.isfinite(self.losses[-1]):
-            self._refuse(f'the loss is {self.losses[-1]}')
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        state = self.state
-        scores = self.score('valid')
-        if not np.isfinite(scores).all():
-            self._refuse('a score of valid is not finite')
-        rule = fit_rule(self.labels, scores, self.method)
-        valid = rule.measures(self.labels, scores)
-        value = valid[rule.measure(self.select)]
-        is_best = state.best_epoch == 0 or value > state.best_value
-        if is_best:
-            state.best_epoch, state.best_value = epoch + 1, value
-        row = {
-            'epoch': epoch + 1,
-            'loss': float(np.mean(self.losses)),
-            'seconds': round(time.perf_counter() - self.start, 3),
-            'valid_spearman': valid['spearman'],
-            'valid_accuracy': valid['accuracy'],
-            'threshold': rule.threshold,
-            'is_best': int(is_best),
-        }
-        state.epoch = epoch + 1
-        state.history.append(row)
-        state.losses += self.losses
-        self._save(is_best)
-        shown = ('loss', 'valid_accuracy', 'valid_spearman', 'threshold')
-        logs.update({name: row[name] for name in shown if row[name] is not None})
-
-    def _refuse(self, what: str) -> None:
-        epoch, step = self.state.epoch, len(self.state.losses) + len(self.losses)
-        kept = f'epoch {epoch} is kept, but' if epoch else 'nothing is kept, and'
-        raise RunError(
-            f'{self.folder}: {what} at step {step}, in epoch {epoch + 1}; {kept} --resume would '
-            'end here again: --overwrite with a lower --lr starts anew'
-        )
-
-    def _save(self, is_best: bool) -> None:
-        if not is_chief():
-            return
-        # In this order: with the state written, everything after it can be made again from it.
-        write_state(self.folder / STATE_FILE, self.state, self.model)
-        if is_best:
-            write_weights(self.folder / WEIGHTS_FILE, model_weights(self.model))
-        write_tables(self.folder, self.state)
-
-
-def write_tables(folder: Path, state: State) -> None:
-    """Write history.csv and losses.csv."""
-    lines = [','.join(state.history[0])]
-    for row in state.history:
-        lines.append(','.join('' if value is None else str(value) for value in row.values()))
-    write_text(folder / HISTORY_FILE, '\n'.join(lines) + '\n')
-    steps = (f'{step},{loss}\n' for step, loss in enumerate(state.losses, 1))
-    write_text(folder / LOSSES_FILE, 'step,loss\n' + ''.join(steps))
 
 
 def _score_best(
