@@ -11,11 +11,13 @@ labels: `text1 \t text2` a line → the label that the run decides on, by its ow
 own weights of several classes.
 
 Input is UTF-8, also gzipped (.gz). It is read twice, and never held as a whole: the memory needed
-does not depend on the number of lines.
+does not depend on the number of lines. --shard 2/8 takes the second of eight parts of the lines, as
+even as can be; the outputs of all, one after the other, are those of the whole.
 """
 
+import argparse
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,36 +37,62 @@ CHUNK = 10_000  # lines encoded together: equal ones once, like lengths side by 
 
 def main():
     args = parse_args()
-    writer = WRITERS[args.format]
-    write_atomic(args.output, lambda path: writer(path, args.run, args.input))
+    read, writer = FORMATS[args.format]
+    part = Part(read, args.input, *args.shard)
+    write_atomic(args.output, lambda path: writer(path, args.run, part))
 
 
-def write_vectors(output: Path, run: str, texts: Path) -> None:
-    """Write the vectors of a file of texts as .npy, (lines, D) float32."""
+class Part:
+    """The lines of a file that are this process's, which come in chunks."""
+
+    def __init__(self, read: Callable[[Path], Iterator], path: Path, number: int, parts: int):
+        total = sum(1 for _ in read(path))
+        self.first, self.end = (total * i // parts for i in (number - 1, number))
+        self.read, self.path = read, path
+
+    def __len__(self) -> int:
+        return self.end - self.first
+
+    def __iter__(self) -> Iterator[list]:
+        """Yield lists of up to CHUNK lines, with a progress bar on a terminal."""
+        lines, done = itertools.islice(self.read(self.path), self.first, self.end), 0
+        with tqdm(total=len(self), unit=' lines', disable=None) as bar:
+            while chunk := list(itertools.islice(lines, CHUNK)):
+                yield chunk
+                done += len(chunk)
+                bar.update(len(chunk))
+        if done != len(self):
+            raise UserError(
+                f'{self.path}: lines are missing when it is read again; no pipe, please'
+            )
+
+
+def write_vectors(output: Path, run: str, texts: Part) -> None:
+    """Write the vectors of texts as .npy, (lines, D) float32."""
     encoder = load_encoder(run)
-    lines = sum(1 for _ in iter_lines(texts))
     width = encoder.encode([]).shape[1]
     with output.open('wb') as file:
-        header = {'descr': '<f4', 'fortran_order': False, 'shape': (lines, width)}
+        header = {'descr': '<f4', 'fortran_order': False, 'shape': (len(texts), width)}
         np.lib.format.write_array_header_1_0(file, header)
-        for chunk in chunks(iter_lines(texts), lines, texts):
+        for chunk in texts:
             file.write(encoder.encode(chunk).astype('<f4').tobytes())
 
 
-def write_scores(output: Path, run: str, pairs: Path) -> None:
-    """Write the scores of a file of pairs as text, with all their digits."""
+def write_scores(output: Path, run: str, pairs: Part) -> None:
+    """Write the scores of pairs as text, with all their digits."""
+    score = load_scorer(run)
     with output.open('w', encoding='ascii') as file:
-        for scores in score_chunks(run, pairs):
-            for row in scores.reshape(len(scores), -1).tolist():
+        for chunk in pairs:
+            for row in score(chunk).reshape(len(chunk), -1).tolist():
                 file.write('\t'.join(map(repr, row)) + '\n')
 
 
-def write_labels(output: Path, run: str, pairs: Path) -> None:
-    """Write the labels that a run decides on for a file of pairs, as text."""
-    rule = read_rule(Path(run))
+def write_labels(output: Path, run: str, pairs: Part) -> None:
+    """Write the labels that a run decides on for pairs, as text."""
+    rule, score = read_rule(Path(run)), load_scorer(run)
     with output.open('w', encoding='ascii') as file:
-        for scores in score_chunks(run, pairs):
-            file.writelines(f'{label}\n' for label in rule.predict(scores).tolist())
+        for chunk in pairs:
+            file.writelines(f'{label}\n' for label in rule.predict(score(chunk)).tolist())
 
 
 def read_rule(run: Path) -> Rule:
@@ -83,14 +111,6 @@ def read_rule(run: Path) -> Rule:
         raise UserError(f'{run / METRICS_FILE}: not the rule of a run: {error}') from error
 
 
-def score_chunks(run: str, pairs: Path) -> Iterator[np.ndarray]:
-    """Yield the scores of a file of pairs, (CHUNK,) or (CHUNK, C), the last ones fewer."""
-    score = load_scorer(run)
-    lines = sum(1 for _ in iter_pairs(pairs))
-    for chunk in chunks(iter_pairs(pairs), lines, pairs):
-        yield score(chunk)
-
-
 def iter_pairs(path: Path) -> Iterator[tuple[str, str]]:
     """Yield the pairs of a file; a line that is none is an error, as every line gets a score."""
     for number, line in enumerate(iter_lines(path), 1):
@@ -100,19 +120,22 @@ def iter_pairs(path: Path) -> Iterator[tuple[str, str]]:
         yield fields[0], fields[1]
 
 
-def chunks(items: Iterator, total: int, path: Path) -> Iterator[list]:
-    """Yield lists of up to CHUNK items of a file, with a progress bar on a terminal."""
-    done = 0
-    with tqdm(total=total, unit=' lines', disable=None) as bar:
-        while chunk := list(itertools.islice(items, CHUNK)):
-            yield chunk
-            done += len(chunk)
-            bar.update(len(chunk))
-    if done != total:
-        raise UserError(f'{path}: {total} lines, but {done} when read again; no pipe, please')
+def shard(text: str) -> tuple[int, int]:
+    """Parse 2/8, the second of eight."""
+    try:
+        number, parts = map(int, text.split('/'))
+    except ValueError:
+        number, parts = 0, 0
+    if not 1 <= number <= parts:
+        raise argparse.ArgumentTypeError(f'must be 1/n … n/n, not {text}')
+    return number, parts
 
 
-WRITERS = {'vectors': write_vectors, 'pairs': write_scores, 'labels': write_labels}
+FORMATS = {  # how lines are read, and what is written of them
+    'vectors': (iter_lines, write_vectors),
+    'pairs': (iter_pairs, write_scores),
+    'labels': (iter_pairs, write_labels),
+}
 
 
 def parse_args():
@@ -121,7 +144,14 @@ def parse_args():
     add('--run', required=True, help='a run, a folder with a BERT, or hf:NAME')
     add('--input', type=Path, required=True, help='texts or pairs, one a line')
     add('--output', type=Path, required=True, help='the file to write, replaced if it is there')
-    add('--format', choices=list(WRITERS), default='vectors', help='default: vectors')
+    add('--format', choices=list(FORMATS), default='vectors', help='default: vectors')
+    add(
+        '--shard',
+        type=shard,
+        default=(1, 1),
+        metavar='i/n',
+        help='the i-th of n parts of the lines',
+    )
     return parser.parse_args()
 
 

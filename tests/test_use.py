@@ -97,6 +97,23 @@ def test_a_file_of_texts_becomes_vectors_in_its_order(folder, tmp_path, monkeypa
     np.testing.assert_allclose(vectors, unit(reference([[text] for text in TEXTS])), atol=1e-4)
 
 
+def test_the_parts_of_a_file_are_the_whole(folder, tmp_path, monkeypatch):
+    """Guards lines that two machines encode, or none; also more parts than lines."""
+    texts = tmp_path / 'texts.txt'
+    texts.write_text(''.join(f'{text}\n' for text in TEXTS[:3]), encoding='utf-8')
+    vectors = []
+    for number in range(1, 5):
+        output = tmp_path / f'{number}.npy'
+        call(encode, monkeypatch, run=folder, input=texts, output=output, shard=f'{number}/4')
+        vectors.append(np.load(output))
+    assert [len(part) for part in vectors] == [0, 1, 1, 1]
+    expected = unit(reference([[text] for text in TEXTS[:3]]))
+    np.testing.assert_allclose(np.concatenate(vectors), expected, atol=1e-4)
+    for wrong in ('0/4', '5/4', '4', '-1/-1', 'a/b'):
+        with pytest.raises(SystemExit, match='2'):
+            call(encode, monkeypatch, run=folder, input=texts, output=tmp_path, shard=wrong)
+
+
 @pytest.mark.parametrize(
     ('case', 'pooling'), [*((case, 'cls') for case in HEADS), ('interact', 'mean')]
 )
