@@ -91,8 +91,8 @@ WRONG = {
         r'model.safetensors: bert/encoder/layer_1/attention/self/key/bias is missing',
     ),
     'surplus': (
-        lambda f: change_tensors(f, lambda t: t.update({'classifier.bias': np.ones(2)})),
-        r'model.safetensors: classifier.bias has no place',
+        lambda f: change_tensors(f, lambda t: t.update({'adapter.bias': np.ones(2)})),
+        r'model.safetensors: adapter.bias has no place',
     ),
     'another shape': (
         lambda f: change_tensors(f, lambda t: t.update({f'{KEY}.weight': np.ones((32, 16))})),
