@@ -1,57 +1,222 @@
-"""Every run of the published tables that is not finished yet, one after the other.
+"""Every run of the published tables that is not finished yet, one after the other, and the report.
 
+    python train_table.py --dry_run
     python train_table.py
     python train_table.py --tasks BQ PAWSX --models bert --seeds 1 2 3 -- --precision bf16
 
-Finished runs are skipped, interrupted ones go on after their last whole epoch, so this can be
-stopped (Ctrl-C, kill) and started again at will. A run that fails is named, and the others go on.
-What stands after -- is given to the training scripts as it is.
+Published data and encoders that are not there are fetched first (download.py). Finished runs are
+skipped, interrupted ones go on after their last whole epoch, so this can be stopped (Ctrl-C, kill)
+and started again at will. A run that fails is named, and the others go on. What stands after -- is
+given to the training scripts as it is.
 """
 
+import ast
 import itertools
+import shutil
 import signal
 import subprocess
 import sys
+from argparse import Namespace
+from datetime import timedelta
 from pathlib import Path
 
-from cosent_tf.cli import MODELS, exit_on_error, make_parser
+import numpy as np
+
+from cosent_tf.bert.sources import HUB, WEIGHTS_FILE, is_encoder
+from cosent_tf.cli import (
+    MODELS,
+    data_folder,
+    encoder_folder,
+    exit_on_error,
+    fill_in,
+    find_files,
+    make_parser,
+    training_parser,
+)
+from cosent_tf.data import SPLITS, split_path
+from cosent_tf.download.fetch import check_space
 from cosent_tf.errors import RunError
-from cosent_tf.report.published import TASKS
-from cosent_tf.run.folder import METHODS, STATE_FILE, is_finished, run_name
+from cosent_tf.readers import read_json
+from cosent_tf.report.published import PAIRS, TASKS
+from cosent_tf.report.render import as_text
+from cosent_tf.report.sections import Section
+from cosent_tf.run.folder import METHODS, METRICS_FILE, STATE_FILE, RunName, is_finished
+from cosent_tf.run.plan import Cost, count_steps, estimate_cost
 
 OURS = {'--task', '--model', '--seed', '--runs_dir', '--resume', '--overwrite'}
+HERE = Path(__file__).parent
 
 
 def main():
     args, passed = parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops the training script as well
-    cells = list(itertools.product(args.seeds, args.tasks, args.models, args.methods))
-    failed = []
-    for number, (seed, task, model, method) in enumerate(cells, 1):
-        name = run_name(task, model, method, seed)
-        folder = args.runs_dir / name
-        finished, begun = is_finished(folder), (folder / STATE_FILE).exists()
-        what = 'finished, skipped' if finished else 'resumed' if begun else 'started'
-        print(f'[{number}/{len(cells)}] {name}: {what}', flush=True)
-        if not finished:
-            flags = ['--task', task, '--model', model, '--seed', str(seed)]
-            flags += ['--runs_dir', str(args.runs_dir), '--resume']
-            if train([f'train_{method}.py', *flags, *passed]) != 0:
-                failed.append(name)
+    cells = itertools.product(args.seeds, args.tasks, args.models, args.methods)
+    names = [RunName(task, model, method, seed) for seed, task, model, method in cells]
+    flags = {name: [*flags_of(name, args.runs_dir), *passed] for name in names}
+    todo = {
+        name: settings_of(name, flags[name])
+        for name in names
+        if not is_finished(args.runs_dir / str(name))
+    }
+
+    # data and encoders
+    missing = sorted(set().union(*map(missing_files, todo.values())))
+    if missing and not args.dry_run and (code := run(download_command(missing, passed))):
+        sys.exit(code)
+
+    # the plan
+    costs = {name: cost_of(settings) for name, settings in todo.items()}
+    show_plan(costs, args.keep_weights, download_command(missing, passed) if missing else None)
+    if args.dry_run:
+        return
+    check_room(costs, args)
+
+    # the runs
+    failed, done = [], []
+    for number, name in enumerate(names, 1):
+        folder, place = args.runs_dir / str(name), f'[{number}/{len(names)}] {name}'
+        if name not in todo:
+            print(f'{place}: finished, skipped', flush=True)
+        else:
+            what = 'resumed' if (folder / STATE_FILE).exists() else 'started'
+            left = [costs[other] for other in names[number:] if other in todo]
+            print(
+                f'{place}: {what}, {costs[name].steps:,} steps, {outlook(left, done)}', flush=True
+            )
+            if run([f'train_{name.method}.py', *flags[name]]):
+                failed.append(str(name))
+            else:
+                done.append((costs[name], folder))
+        if args.keep_weights == 'none' and is_finished(folder):
+            (folder / WEIGHTS_FILE).unlink(missing_ok=True)
+
+    # the report
+    code = run(['eval_accuracy.py', '--runs_dir', str(args.runs_dir)])
     if failed:
-        raise RunError(f'{len(failed)} of {len(cells)} runs failed: {", ".join(failed)}')
+        raise RunError(f'{len(failed)} of {len(names)} runs failed: {", ".join(failed)}')
+    sys.exit(code)
 
 
-def train(command):
-    """The exit code of a training script; it ends together with this process."""
+def run(command: list[str]) -> int:
+    """The exit code of a script; it ends together with this process."""
     script, *flags = command
     try:
-        return subprocess.run([sys.executable, Path(__file__).with_name(script), *flags]).returncode
+        return subprocess.run([sys.executable, HERE / script, *flags]).returncode
     except KeyboardInterrupt:
         raise RunError('stopped; the same command goes on') from None
 
 
-def parse_args():
+def flags_of(name: RunName, runs_dir: Path) -> list[str]:
+    """The flags that the table gives to the script of a run."""
+    flags = ['--task', name.task, '--model', name.model, '--seed', str(name.seed)]
+    return [*flags, '--runs_dir', str(runs_dir), '--resume']
+
+
+def settings_of(name: RunName, flags: list[str]) -> Namespace:
+    """The arguments of a run: its flags, and else the constants at the top of its script."""
+    tree = ast.parse((HERE / f'train_{name.method}.py').read_text('utf-8'))
+    constants = {
+        node.targets[0].id.lower(): node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+    }
+    settings = training_parser('').parse_args(flags)
+    fill_in(settings, name.method, **constants)
+    return settings
+
+
+def missing_files(settings: Namespace) -> set[str]:
+    """What download.py is to fetch for a run."""
+    missing = set()
+    if settings.task in PAIRS:
+        folder = data_folder(settings.data_dir)
+        if not all(split_path(folder, settings.task, split).is_file() for split in SPLITS):
+            missing.add('data')
+    if settings.model in MODELS and settings.task != 'DEMO' and not settings.bert_dir:
+        folder = encoder_folder(settings.model)
+        if not folder.startswith(HUB) and not is_encoder(Path(folder)):
+            missing.add(settings.model)
+    return missing
+
+
+def download_command(missing: list[str], passed: list[str]) -> list[str]:
+    """The command that puts what is missing where the runs look for it."""
+    given = training_parser('').parse_args(['--task', 'DEMO', *passed])
+    place = ['--data_dir', given.data_dir] if given.data_dir else []
+    return ['download.py', '--only', *missing, *place]
+
+
+def cost_of(settings: Namespace) -> Cost:
+    """The cost of a run; before the published files are there, what is known of it."""
+    if settings.task in PAIRS and missing_files(settings):
+        pairs = PAIRS[settings.task][0]
+        return Cost(pairs, count_steps(pairs, settings))
+    find_files(settings)
+    return estimate_cost(settings)
+
+
+def show_plan(costs: dict[RunName, Cost], keep_weights: str, first: list[str] | None) -> None:
+    """Print what is to be run, and the command that comes first."""
+    columns = ['run', 'pairs', 'steps', 'tokens (M)', 'TFLOP', 'disk (MB)']
+    rows, total = [], np.zeros(4)
+    for name, cost in costs.items():
+        figures = ['?'] * 3
+        if cost.flop is not None:
+            numbers = cost.tokens / 1e6, cost.flop / 1e12, cost.kept(keep_weights) / 1e6
+            figures = [f'{number:,.1f}' for number in numbers]
+            total[1:] += numbers
+        total[0] += cost.steps
+        rows.append([str(name), f'{cost.pairs:,}', f'{cost.steps:,}', *figures])
+    notes = [
+        'Pairs of an epoch, the rest of all epochs; tokens and TFLOP of training are estimates.'
+    ]
+    if first:
+        notes = [f'First: python {" ".join(first)}; what is ? is known after it.']
+    elif costs:
+        rows.append(['all', '', f'{total[0]:,.0f}', *(f'{number:,.1f}' for number in total[1:])])
+        more = max(cost.in_progress for cost in costs.values()) / 1e6
+        notes.append(f'While a run is in progress, up to {more:,.1f} MB more on disk.')
+    print(as_text([Section(f'{len(costs)} runs to go', columns, rows, notes)]), flush=True)
+
+
+def check_room(costs: dict[RunName, Cost], args: Namespace) -> None:
+    """End if the disk is too small for all runs; warn of a GPU that seems to be."""
+    if not costs:
+        return
+    args.runs_dir.mkdir(parents=True, exist_ok=True)
+    kept = sum(cost.kept(args.keep_weights) for cost in costs.values())
+    check_space(args.runs_dir, kept + max(cost.in_progress for cost in costs.values()))
+    free = free_gpu_memory()
+    name, largest = max(costs.items(), key=lambda item: item[1].gpu)
+    if free is not None and largest.gpu > free:
+        print(
+            f'GPU memory: {free / 1e9:.1f} GB free, {name} may need {largest.gpu / 1e9:.1f} GB; '
+            'a lower --batch_size or --maxlen needs less',
+            file=sys.stderr,
+        )
+
+
+def free_gpu_memory() -> float | None:
+    """The bytes free on the fullest NVIDIA GPU, None if there is none."""
+    if shutil.which('nvidia-smi') is None:
+        return None
+    query = ['nvidia-smi', '--query-gpu=memory.free', '--format=csv,noheader,nounits']
+    lines = subprocess.run(query, capture_output=True, text=True).stdout.split()
+    return min((float(line) * 2**20 for line in lines if line.isdigit()), default=None)
+
+
+def outlook(left: list[Cost], done: list[tuple[Cost, Path]]) -> str:
+    """How many runs come after one, and how long they take at the pace of those done."""
+    text = f'runs left: {len(left)}'
+    if not (left and done):
+        return text
+    seconds = sum(read_json(folder / METRICS_FILE)['training_seconds'] for _, folder in done)
+    pace = seconds / sum(cost.flop for cost, _ in done)
+    duration = timedelta(seconds=round(pace * sum(cost.flop for cost in left)))
+    return f'{text}, about {duration} at the pace so far'
+
+
+def parse_args() -> tuple[Namespace, list[str]]:
     split = sys.argv.index('--') if '--' in sys.argv else len(sys.argv)
     ours, passed = sys.argv[1:split], sys.argv[split + 1 :]
     parser = make_parser(__doc__)
@@ -61,6 +226,13 @@ def parse_args():
     add('--methods', nargs='+', default=METHODS, choices=METHODS, help='default: all')
     add('--seeds', nargs='+', type=int, default=[42], help='default: 42')
     add('--runs_dir', type=Path, default='runs', help='the folder of the runs (default: runs)')
+    add(
+        '--keep_weights',
+        choices=('best', 'none'),
+        default='best',
+        help='of finished runs: those of the best epoch (default), or none, to save disk',
+    )
+    add('--dry_run', action='store_true', help='only show what would be run, and its cost')
     args = parser.parse_args(ours)
     taken = sorted(OURS & {flag.partition('=')[0] for flag in passed})
     if taken:

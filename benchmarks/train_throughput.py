@@ -17,14 +17,13 @@ cores, in turns with the training.
 import statistics
 import tempfile
 
-import numpy as np
-
 from benchmarks.common import alternate, ratio, report, timed
 from benchmarks.prepare import make_workload, settings, workload_parser
 from benchmarks.subjects import make_batches, our_model, plain_model, training
 from benchmarks.workload import Workload
 from cosent_tf.bert.compat import tf
 from cosent_tf.cli import exit_on_error, positive
+from cosent_tf.run.plan import forward_flop
 
 MATRIX = 2048
 PRODUCTS = 10  # a turn, side by side as the operations of a model are
@@ -94,18 +93,6 @@ def measure_scaling(args, work: Workload) -> None:
         for pairs, median in medians.items()
     ]
     report('train_scaling', 'Training CoSENT, one epoch', rows, settings(args, work))
-
-
-def forward_flop(config: dict, lengths: np.ndarray) -> float:
-    """Floating-point operations that the [CLS] vectors of rows of these lengths need."""
-    hidden, inner = config['hidden_size'], config['intermediate_size']
-    lengths = lengths.astype(np.float64)
-    rows, tokens, squares = lengths.size, lengths.sum(), np.square(lengths).sum()
-    feed_forward = 2 * 2 * hidden * inner  # a token
-    projection = 2 * hidden * hidden  # a token, for each of query, key, value and output
-    layer = tokens * (4 * projection + feed_forward) + squares * 4 * hidden
-    last = tokens * (2 * projection + 4 * hidden) + rows * (2 * projection + feed_forward)
-    return (config['num_hidden_layers'] - 1) * layer + last
 
 
 if __name__ == '__main__':

@@ -53,7 +53,27 @@ def parse_args(
     Raises:
         UserError: flags that exclude each other, or missing files.
     """
-    args = training_parser(doc).parse_args()
+    parser = training_parser(doc)
+    parser.epilog = (
+        f'published: {epochs} epochs, {batch_size} pairs a step, learning rate {lr}, '
+        f'{maxlen} tokens an input, {maxlen_pawsx} for PAWSX'
+    )
+    args = parser.parse_args()
+    fill_in(args, method, epochs, batch_size, lr, maxlen, maxlen_pawsx)
+    find_files(args)
+    return args
+
+
+def fill_in(
+    args: argparse.Namespace,
+    method: str,
+    epochs: int,
+    batch_size: int,
+    lr: float,
+    maxlen: int,
+    maxlen_pawsx: int,
+) -> None:
+    """Set what no flag has set; see `parse_args`."""
     if args.resume and args.overwrite:
         raise UserError('--resume and --overwrite exclude each other')
     args.method = method
@@ -69,8 +89,15 @@ def parse_args(
         setattr(args, name, getattr(args, name) or default)
     if args.maxlen < 1 + 2 * sentences:
         raise UserError(f'--maxlen {args.maxlen} leaves no room for a token of each sentence')
+
+
+def find_files(args: argparse.Namespace) -> None:
+    """Set the folders of data and encoder, and make those of DEMO.
+
+    Raises:
+        UserError: they are not there.
+    """
     args.data_dir, args.bert_dir = _data_dir(args), _bert_dir(args)
-    return args
 
 
 def training_parser(doc: str) -> argparse.ArgumentParser:
@@ -111,6 +138,17 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     return parser
 
 
+def data_folder(given: str | None = None) -> str:
+    """Return the folder of the tasks: the given one, the environment's, or the default."""
+    return given or os.environ.get('COSENT_DATA_DIR', DATA_DIR)
+
+
+def encoder_folder(model: str) -> str:
+    """Return the folder of a model, the environment's or the default, or its name on the Hub."""
+    variable, default = MODELS.get(model, ('', f'pretrained/{model}'))
+    return os.environ.get(variable, default)
+
+
 def positive(number: type) -> Callable[[str], float]:
     """Return an argparse type for numbers above 0."""
 
@@ -146,7 +184,7 @@ def _data_dir(args: argparse.Namespace) -> str:
 
         make_demo_data(DEMO_DATA_DIR)
         return DEMO_DATA_DIR
-    folder = args.data_dir or os.environ.get('COSENT_DATA_DIR', DATA_DIR)
+    folder = data_folder(args.data_dir)
     for split in SPLITS:
         path = split_path(folder, args.task, split)
         if not path.is_file():
@@ -155,7 +193,7 @@ def _data_dir(args: argparse.Namespace) -> str:
             raise UserError(
                 f'{path.absolute()} not found: task {args.task!r}{known} needs its train, valid '
                 f'and test files there (.data, .tsv, .csv or .jsonl, also .gz); {fetched}'
-                f'without any download: {_demo_command()}'
+                f'without any download: python train_{args.method}.py --task DEMO'
             )
     return folder
 
@@ -166,15 +204,14 @@ def _bert_dir(args: argparse.Namespace) -> str:
 
         make_demo_bert(DEMO_BERT_DIR)
         return str(Path(DEMO_BERT_DIR).absolute())
-    variable, default = MODELS.get(args.model, ('', f'pretrained/{args.model}'))
-    folder = args.bert_dir or os.environ.get(variable, default)
+    folder = args.bert_dir or encoder_folder(args.model)
     folder = bert_folder(folder).absolute()  # so that the run can be used from anywhere
     if not folder.is_dir():
         fetched = _download_command(args.model, args.bert_dir) if args.model in MODELS else ''
         raise UserError(
             f'{folder} not found: model {args.model!r} needs bert_config.json, vocab.txt and '
             f'bert_model.ckpt.* there, or config.json, vocab.txt and model.safetensors; {fetched}'
-            f'without any download: {_demo_command()}'
+            f'without any download: python train_{args.method}.py --task DEMO'
         )
     return str(folder)
 
@@ -182,10 +219,6 @@ def _bert_dir(args: argparse.Namespace) -> str:
 def _download_command(name: str, folder: str | None) -> str:
     place = f' --{name}_dir {folder}' if folder else ''
     return f'python download.py --only {name}{place} fetches them; '
-
-
-def _demo_command() -> str:
-    return f'python {Path(sys.argv[0]).name} --task DEMO'
 
 
 def exit_on_error(main: Callable[[], None]) -> None:

@@ -38,6 +38,7 @@ from cosent_tf.run.folder import (
     WEIGHTS_FILE,
     write_predictions,
 )
+from cosent_tf.run.progress import Progress
 from cosent_tf.run.start import show_figures
 
 Score = Callable[[str], np.ndarray]  # the name of a split → scores (n,) or (n, C)
@@ -88,7 +89,8 @@ def fit(
     """
     # Made now: a variable made within the first step would have the whole step traced twice.
     model.optimizer._create_all_weights(model.trainable_variables)
-    with _faults_told(args):
+    progress = Progress(len(splits['train'].pairs), quiet=not is_chief())
+    with _faults_told(args), progress:
         state = _restore(model, folder)
         if state.epoch < args.epochs:
             model.fit(
@@ -96,7 +98,7 @@ def fit(
                 steps_per_epoch=len(batches),
                 epochs=args.epochs,
                 initial_epoch=state.epoch,
-                callbacks=[EndOfEpoch(score, splits['valid'], state, args, folder)],
+                callbacks=[EndOfEpoch(score, splits['valid'], state, args, folder), progress],
                 verbose=(1 if sys.stdout.isatty() else 2) if is_chief() else 0,
             )
         if is_chief():

@@ -84,6 +84,6 @@ def test_runs_selected_by_the_other_measure_are_named(evaluate, tmp_path):
         'accuracy': ['Epoch kept by valid Spearman, not accuracy: BQ.bert.cosent.seed1.'],
         'spearman': ['Epoch kept by valid accuracy, not Spearman: ATEC.bert.cosent.seed1.'],
     }
-    (tmp_path / 'BQ.bert.cosent.seed1' / 'metrics.json').write_text('{')
+    (tmp_path / 'BQ.bert.cosent.seed1' / 'metrics.json').write_text('[' * 100_000)
     code, out, err = evaluate('--runs_dir', tmp_path)
     assert code == 1 and 'BQ.bert.cosent.seed1' in err and 'metrics.json:' in out

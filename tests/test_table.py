@@ -6,43 +6,66 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from tests.helpers import ROOT
+import train_table
+from cosent_tf.bert.formats import read_config
+from cosent_tf.bert.pretrained import build_bert, named_weights
+from cosent_tf.run.plan import Cost, count_weights
+from tests.helpers import ROOT, toy_lines, write_lines
 
 # Writes its arguments into the run folder; fails for task BAD, and for SLOW until it is killed.
 SCRIPT = """
 import json, sys, time
 from pathlib import Path
+EPOCHS = 2
+BATCH_SIZE = 16
+LR = 1e-3
+MAXLEN = 40
+MAXLEN_PAWSX = 40
 flags = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 method = 'cosent' if 'cosent' in sys.argv[0] else 'interact'
 name = '{--task}.{--model}.{}.seed{--seed}'.format(method, **flags)
 folder = Path(flags['--runs_dir']) / name
 folder.mkdir(parents=True, exist_ok=True)
 (folder / 'config.json').write_text(json.dumps(sys.argv[1:]))
+(folder / 'best.weights.h5').write_text('')
 if flags['--task'] == 'SLOW':
     (folder / 'state.h5').write_text('')
     (folder / 'running').write_text('')
     time.sleep(60)
 if flags['--task'] == 'BAD':
     sys.exit(1)
-(folder / 'metrics.json').write_text('')
+(folder / 'metrics.json').write_text('{"training_seconds": 100}')
+"""
+# Fetches what it is asked for.
+DOWNLOAD = """
+import shutil, sys
+print('download.py', *sys.argv[1:], flush=True)
+shutil.copytree('elsewhere', 'data/senteval_cn', dirs_exist_ok=True)
 """
 
 
 @pytest.fixture
-def table(tmp_path):
+def table(tmp_path, small_bert):
     """Start train_table.py beside the stand-ins; return the process."""
     shutil.copy(ROOT / 'train_table.py', tmp_path)
     for script in ('train_cosent.py', 'train_interact.py'):
         (tmp_path / script).write_text(SCRIPT)
+    (tmp_path / 'eval_accuracy.py').write_text('print("the report")')
+    (tmp_path / 'download.py').write_text(DOWNLOAD)
+    for task in ('BAD', 'SLOW', 'TOY', 'BQ'):
+        folder = tmp_path / ('elsewhere' if task == 'BQ' else 'data/senteval_cn') / task
+        for split in ('train', 'valid', 'test'):
+            write_lines(folder / f'{task}.{split}.data', toy_lines(40, seed=0))
 
-    def start(*arguments):
+    def start(*flags):
         return subprocess.Popen(
-            [sys.executable, 'train_table.py', '--models', 'bert', *arguments],
+            [sys.executable, 'train_table.py', '--models', 'bert', *flags],
             cwd=tmp_path,
-            env=os.environ | {'PYTHONPATH': str(ROOT)},
+            env=os.environ | {'PYTHONPATH': str(ROOT), 'COSENT_BERT_DIR': str(small_bert)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -51,16 +74,23 @@ def table(tmp_path):
     return start
 
 
+def started(out):
+    """The lines that name a run of the table, or another script."""
+    return [line for line in out.splitlines() if line.startswith(('[', 'download', 'the report'))]
+
+
 def test_what_is_not_finished_is_run_and_failures_are_named(table, tmp_path):
-    """Guards a table that stops at the first failure, or trains a finished run again."""
+    """Guards a table that stops at the first failure, trains a finished run again, or ends mute."""
     flags = ['--tasks', 'BAD', 'BQ', '--methods', 'cosent', 'interact', '--', '--epochs', '1']
     process = table(*flags)
     out, err = process.communicate()
-    assert [line.split(' ', 1)[1] for line in out.splitlines()] == [
-        'BAD.bert.cosent.seed42: started',
-        'BAD.bert.interact.seed42: started',
-        'BQ.bert.cosent.seed42: started',
-        'BQ.bert.interact.seed42: started',
+    assert started(out) == [
+        'download.py --only data',
+        '[1/4] BAD.bert.cosent.seed42: started, 3 steps, runs left: 3',
+        '[2/4] BAD.bert.interact.seed42: started, 3 steps, runs left: 2',
+        '[3/4] BQ.bert.cosent.seed42: started, 3 steps, runs left: 1',
+        '[4/4] BQ.bert.interact.seed42: started, 3 steps, runs left: 0',
+        'the report',
     ]
     assert process.returncode == 1
     assert '2 of 4 runs failed: BAD.bert.cosent.seed42, BAD.bert.interact.seed42' in err
@@ -68,8 +98,63 @@ def test_what_is_not_finished_is_run_and_failures_are_named(table, tmp_path):
     assert '"--resume", "--epochs", "1"]' in passed
 
     out, _ = table(*flags).communicate()
-    assert 'BAD.bert.cosent.seed42: started' in out
-    assert 'BQ.bert.cosent.seed42: finished, skipped' in out
+    assert '[1/4] BAD.bert.cosent.seed42: started' in out
+    assert '[3/4] BQ.bert.cosent.seed42: finished, skipped' in out and 'download' not in out
+
+
+def test_a_dry_run_shows_the_plan_and_does_nothing(table, tmp_path):
+    """Guards the look before days of training: steps with the flags given, published pairs."""
+    methods = ['--methods', 'cosent', 'interact']
+    process = table('--tasks', 'TOY', 'BQ', *methods, '--dry_run', '--', '--batch_size', '8')
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if 'seed42' in line}
+    assert [rows[f'TOY.bert.{method}.seed42'][:2] for method in methods[1:]] == 2 * [['40', '10']]
+    assert rows['BQ.bert.cosent.seed42'] == ['100,000', '25,000', '?', '?', '?']
+    assert 'First: python download.py --only data' in out
+    assert not (tmp_path / 'runs').exists() and not (tmp_path / 'data/senteval_cn/BQ').exists()
+
+
+def test_weights_are_not_kept_if_not_wanted(table, tmp_path):
+    """Guards a disk that 32 encoders would fill."""
+    flags = ['--tasks', 'TOY', '--methods', 'cosent', 'interact', '--seeds', '1', '2']
+    out, err = table(*flags, '--keep_weights', 'none').communicate()
+    assert err == ''
+    assert len(list((tmp_path / 'runs').glob('*/metrics.json'))) == 4
+    assert not list((tmp_path / 'runs').glob('*/best.weights.h5'))
+    assert 'interact.seed1: started, 6 steps, runs left: 2, about 0:03:' in out
+
+
+@pytest.mark.parametrize(
+    'flags', [['--tasks', 'TOY', '--', '--lr', 'x'], ['--tasks', 'TOY', 'NONE']], ids=' '.join
+)
+def test_nothing_starts_if_a_run_cannot(flags, table, tmp_path):
+    """Guards a mistyped flag or task that is found out after the runs before it."""
+    process = table('--methods', 'cosent', 'interact', *flags)
+    _, err = process.communicate()
+    assert process.returncode == 2 and err.splitlines()[-1].startswith('train_table.py: error: ')
+    assert not (tmp_path / 'runs').exists()
+
+
+def test_no_room_is_told_before_the_first_run(tmp_path, monkeypatch, capsys):
+    """Guards a disk that is full, or a GPU out of memory, after days."""
+    monkeypatch.setattr('shutil.disk_usage', lambda _: SimpleNamespace(free=1e9))
+    nvidia_smi = tmp_path / 'nvidia-smi'
+    nvidia_smi.write_text('#!/bin/sh\necho 1000\necho 2000\n')
+    nvidia_smi.chmod(0o755)
+    monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)
+    args = SimpleNamespace(runs_dir=tmp_path / 'runs', keep_weights='best')
+    cost = Cost(1, 1, 1, 1, gpu=2e9, weights=100_000_000, predictions=1)
+    train_table.check_room({'BQ': cost}, args)
+    assert capsys.readouterr().err.startswith('GPU memory: 1.0 GB free, BQ may need 2.0 GB; ')
+    with pytest.raises(train_table.RunError, match='needed'):
+        train_table.check_room(dict.fromkeys('abc', cost), args)
+
+
+def test_the_weights_of_a_plan_are_those_of_the_model(small_bert):
+    """Guards a plan whose disk and memory are those of another model."""
+    weights = named_weights(build_bert(small_bert, maxlen=8)).values()
+    assert count_weights(read_config(small_bert)) == sum(w.shape.num_elements() for w in weights)
 
 
 @pytest.mark.parametrize('stop', [signal.SIGINT, signal.SIGTERM])
@@ -79,12 +164,12 @@ def test_a_stopped_table_stops_its_run_and_resumes_it(stop, table, tmp_path):
     folder = tmp_path / 'runs' / 'SLOW.bert.cosent.seed42'
     for what in ('started', 'resumed'):
         process = table(*flags)
-        assert process.stdout.readline() == f'[1/1] SLOW.bert.cosent.seed42: {what}\n'
         while not (folder / 'running').exists() and process.poll() is None:
             time.sleep(0.05)
         (folder / 'running').unlink()
         process.send_signal(stop)
-        _, err = process.communicate(timeout=20)  # ends only when nobody holds the pipe
+        out, err = process.communicate(timeout=20)  # ends only when nobody holds the pipe
+        assert f'[1/1] SLOW.bert.cosent.seed42: {what}, ' in out
         assert process.returncode == 1 and err.endswith('stopped; the same command goes on\n')
 
 

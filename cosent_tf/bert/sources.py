@@ -73,7 +73,10 @@ def find_source(name: str | Path) -> Source:
     except (KeyError, TypeError, AttributeError, OSError) as error:
         raise UserError(f'{path}: not the arguments of a run: {str(error)[:80]}') from error
     if not (folder / WEIGHTS_FILE).is_file():
-        raise UserError(f'{folder}: no {WEIGHTS_FILE}: this run has not finished an epoch')
+        raise UserError(
+            f'{folder}: no {WEIGHTS_FILE}: this run has not finished an epoch, or its weights were '
+            'not kept'
+        )
     if not is_there:
         raise UserError(
             f'{folder}: the BERT it was trained from is no longer at {bert_dir}: put its '
