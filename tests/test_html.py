@@ -49,6 +49,8 @@ def test_page_decides_as_python_does(tmp_path, page, evaluate):
     scores = {seed: np.round(random.random(len(LABELS)), 1) + 0.1 + 0.2 for seed in (1, 2)}
     for seed in scores:
         add_scores(tmp_path, f'BQ.bert.cosent.seed{seed}', LABELS, scores[seed])
+        test = tmp_path / f'BQ.bert.cosent.seed{seed}/predictions.test.tsv'
+        test.write_text(test.read_text('utf-8').replace('\n1\t', '\n1.0\t'), 'utf-8')
     (task,) = page_data(page()[2])['tasks']
     assert task['texts'] == [list(pair) for pair in PAIRS]
     assert [run['first'] for run in task['runs']] == [True, False]
@@ -62,9 +64,11 @@ def test_page_decides_as_python_does(tmp_path, page, evaluate):
 
 def test_page_is_whole_and_loads_nothing(tmp_path, page):
     """Guards a page that opens without network, also beside --format json; sentences are text."""
-    add_run(tmp_path, 'BQ.bert.cosent.seed1', pairs=[(EVIL, 'a'), *PAIRS[1:]])
+    for seed in (1, 2):
+        add_run(tmp_path, f'BQ.bert.cosent.seed{seed}', pairs=[(EVIL, 'a'), *PAIRS[1:]])
+    add_run(tmp_path, 'BQ.bert.cosent.seed3')  # is left out, and why is a note with a sentence
     code, err, text = page('--format', 'json')
-    assert (code, err) == (0, '')
+    assert code == 1 and 'left out' in err
     assert page_data(text)['tasks'][0]['texts'][0] == [EVIL, 'a']
     elements = Elements(text).found
     assert [tag for tag, _ in elements].count('script') == 4 and text.endswith('</html>\n')

@@ -111,21 +111,18 @@ def _task(name: str, results: list[Result]) -> dict:
                 'seed': result.name.seed,
                 'first': row not in seen,  # of its method
                 'threshold': result.threshold,
+                'by_overlap': overlap.accuracy[row],  # of its method
                 'scores': _base64(result.test.scores.astype('<f8').tobytes()),
             }
         )
         seen.add(row)
     return {
         'name': name,
-        'labels': ''.join(map(str, test.labels.tolist())),
+        'labels': ''.join(map(str, test.labels.astype(int).tolist())),
         'texts': test.texts,
         'differences': [differences(*pair) for pair in test.texts],
         'overlap': np.round(character_overlap(test.texts), 3).tolist(),
-        'by_overlap': {
-            'pairs': overlap.pairs,
-            'positive': overlap.positive,
-            'accuracy': {method_label(*row): by_bin for row, by_bin in overlap.accuracy.items()},
-        },
+        'by_overlap': {'pairs': overlap.pairs, 'positive': overlap.positive},
         'runs': runs,
     }
 

@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
@@ -53,12 +53,13 @@ def browser():
 
 @pytest.fixture(scope='module')
 def faults():
-    """What has gone wrong in any page."""
+    """What has gone wrong in any page, in this test."""
     return []
 
 
 @pytest.fixture(autouse=True)
 def no_faults(faults):
+    faults.clear()
     yield
     assert faults == []
 
@@ -103,6 +104,7 @@ def page(opened):
     opened.click('#filters [type=reset]')
     opened.fill('#pairs input[type=search]', '')
     choose(opened, 'run', 'cosent.seed1')
+    expect(opened.locator('#pairs .dt-info')).to_contain_text('of 200 pairs')
     return opened
 
 
@@ -165,7 +167,7 @@ def test_pairs_are_filtered_by_who_is_wrong_and_who_is_right(page):
     expected &= (LABELS == 1) & (np.round(overlap, 3) >= 0.5)
     assert shown(page) == (np.flatnonzero(expected) + 1).tolist() != []
     page.click('#filters [type=reset]')
-    page.wait_for_function('!document.querySelector("#pairs .dt-info").innerText.includes("filt")')
+    expect(page.locator('#pairs .dt-info')).to_have_text('Showing 1 to 100 of 200 pairs')
 
 
 def test_pairs_are_sorted_by_the_distance_of_any_run(page):

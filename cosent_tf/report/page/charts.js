@@ -68,16 +68,16 @@ function drawCurves() {
 }
 
 function drawOverlap() {
-  const { pairs, positive, accuracy } = task.by_overlap;
+  const { pairs, positive } = task.by_overlap;
   const bins = pairs.map((count, bin) => {
     const range = `${data.bins[bin]}–${data.bins[bin + 1]}`;
     return `${range}<br>${count} ${say('pairs', '对')}`;
   });
   const points = (shares) => shares.map((share) => (share === null ? null : 100 * share));
   const shared = { x: bins, mode: 'lines+markers', hovertemplate: '%{y:.2f} %' };
-  const traces = Object.entries(accuracy).map(([label, shares]) => {
-    const { line } = task.runs.find((ofRun) => ofRun.label === label && ofRun.first);
-    return { ...shared, name: label, y: points(shares), line, marker: { size: 8 } };
+  const methods = task.runs.filter((ofRun) => ofRun.first);
+  const traces = methods.map(({ label, by_overlap, line }) => {
+    return { ...shared, name: label, y: points(by_overlap), line, marker: { size: 8 } };
   });
   traces.push({
     ...shared,

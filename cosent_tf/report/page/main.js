@@ -7,7 +7,7 @@ const say = (en, zh) => (document.documentElement.lang === 'zh' ? zh : en);
 const percent = (share) => (Number.isFinite(share) ? (100 * share).toFixed(2) : '–');
 const isNarrow = matchMedia('(max-width: 800px)');
 // Okabe and Ito's colours, distinct for colour-blind readers too; the first two are the classes.
-const COLORS = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#56B4E9', '#E69F00', '#000000', '#999999'];
+const COLORS = '#0072B2 #D55E00 #009E73 #CC79A7 #56B4E9 #E69F00 #000000 #999999'.split(' ');
 const DASHES = ['solid', 'dash', 'dot', 'dashdot'];
 
 let task; // the one shown

@@ -27,8 +27,8 @@ function sentences(pair, type) {
 function score(ofRun, pair, type) {
   const value = ofRun.scores[pair];
   if (type !== 'display') return value;
-  const right = isRight(ofRun, pair);
-  return `<span class="${right ? 'right' : 'wrong'}">${value.toFixed(4)} ${right ? '✓' : '✗'}</span>`;
+  const [name, sign] = isRight(ofRun, pair) ? ['right', '✓'] : ['wrong', '✗'];
+  return `<span class="${name}">${value.toFixed(4)} ${sign}</span>`;
 }
 
 function columns() {
@@ -59,7 +59,7 @@ function filter() {
   const [wrong, right, label] = [chosenRun('wrong'), chosenRun('right'), element('label').value];
   const within = (id) => {
     const [low, high] = [`${id}-low`, `${id}-high`].map((end) => element(end).value);
-    return (value) => (low === '' || value >= Number(low)) && (high === '' || value <= Number(high));
+    return (value) => value >= Number(low || -Infinity) && value <= Number(high || Infinity);
   };
   const [isOverlap, isDistance] = ['overlap', 'distance'].map(within);
   return (_, pair) =>

@@ -7,7 +7,7 @@ function fillChoices() {
   fill(element('wrong'), [...any, ...runs]);
   fill(element('right'), [...any, ...runs]);
   fill(element('label'), [...any, ['0', '0'], ['1', '1']]);
-  element('seeds-label').hidden = !task.severalSeeds;
+  for (const part of document.querySelectorAll('.several-seeds')) part.hidden = !task.severalSeeds;
 }
 
 function showTask() {
