@@ -211,6 +211,14 @@ def test_legend_has_the_areas_under_the_curves(page):
         assert f'{label} (AUC {auc}, AP {average})' in legend
 
 
+def test_charts_cannot_be_sent_anywhere(page):
+    """Guards data that must not leave the machine: plotly.js has a button that uploads a chart."""
+    titles = page.eval_on_selector_all(
+        '.modebar-btn', 'buttons => buttons.map(b => b.dataset.title)'
+    )
+    assert 'Pan' in titles and not [title for title in titles if 'Share' in title]
+
+
 def test_page_follows_the_task_and_speaks_two_languages(report, open_page):
     """Guards a second task, and a page that a Chinese reader can use at once, on a telephone."""
     page = open_page(report, locale='zh-CN', viewport={'width': 400, 'height': 800})

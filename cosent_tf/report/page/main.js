@@ -55,11 +55,11 @@ function fill(select, options) {
   if (options.some(([value]) => value === before)) select.value = before;
 }
 
-// Charts have the page's fonts and no more buttons than are of use.
+// Charts have the page's fonts, and only the buttons of use: none that sends a chart to a server.
 function draw(id, traces, layout) {
   const font = { family: getComputedStyle(document.body).fontFamily, size: 13, color: '#222' };
   const shared = { font, margin: { l: 55, r: 15, t: 30, b: 45 }, hovermode: 'closest' };
-  const buttons = ['select2d', 'lasso2d', 'autoScale2d'];
+  const buttons = ['sendChartToCloud', 'select2d', 'lasso2d', 'autoScale2d'];
   const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: buttons };
   Plotly.react(id, traces, { ...shared, ...layout }, config);
 }
