@@ -9,7 +9,7 @@ TENSORFLOW ?= # with a GPU: TENSORFLOW='tensorflow[and-cuda]==2.21.0'
 TABLE ?= # flags, such as TABLE='--tasks BQ --seeds 1 2 3'
 BENCH ?= # flags, such as BENCH='--data_dir data/senteval_cn --task BQ --vocab vocab.txt'
 
-.PHONY: demo table test test-table test-peers test-package bench-peers clean FORCE
+.PHONY: demo table test test-browser test-table test-peers test-package bench-peers clean FORCE
 
 # bert4keras declares keras<=2.3.1, TensorFlow needs keras>=3.12: hence a second, separate install.
 $(VENV)/installed: requirements.txt $(if $(TENSORFLOW),FORCE)
@@ -39,7 +39,9 @@ demo: $(VENV)/installed
 	$(BIN)/python train_cosent.py $(DEMO)
 	$(BIN)/python train_sbert.py $(DEMO)
 	$(BIN)/python train_interact.py $(DEMO)
-	$(BIN)/python eval_accuracy.py --runs_dir $(RUNS)
+	$(BIN)/python eval_accuracy.py --runs_dir $(RUNS) --html $(RUNS)/report.html
+	@echo
+	@echo 'To look at the errors, open $(RUNS)/report.html in a browser.'
 
 table: $(VENV)/installed
 	$(BIN)/python train_table.py --runs_dir $(RUNS) $(TABLE)
@@ -48,6 +50,10 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
+
+# The page of --html in a browser: Chromium or Google Chrome must be installed.
+test-browser: $(VENV)/installed-dev
+	$(BIN)/python -m pytest tests/browser
 
 # All runs of the published table, from an empty folder, against a local stand-in of the hosts.
 test-table: $(VENV)/installed-dev

@@ -4,6 +4,7 @@
                             [--search powell|exact] [--by overlap] [--details]
                             [--without placeholders]
                             [--format text|markdown|json] [--plot FILE.png]
+                            [--html FILE.html]
 
 A run is a folder `{runs_dir}/{task}.{model}.{method}.seed{n}` with predictions.valid.tsv and
 predictions.test.tsv: written by the training scripts, or by any program that makes these two files.
@@ -12,7 +13,7 @@ Spearman's correlation needs none. A run that cannot be evaluated is left out an
 code 1 in the end.
 Besides: 95 % intervals; whether methods differ, with the noise of all seeds and of the test pairs;
 what is odd in the data; with `--by overlap` the accuracy by how many characters the two sentences
-share.
+share. `--html` writes a page to look at the errors: thresholds to move, and the pairs themselves.
 """
 
 from pathlib import Path
@@ -23,6 +24,7 @@ from cosent_tf.report import render
 from cosent_tf.report.checks import cost_section
 from cosent_tf.report.details import placeholder_costs
 from cosent_tf.report.evaluation import count_oddities, evaluate
+from cosent_tf.report.html import save_html
 from cosent_tf.report.plots import save_plot
 from cosent_tf.report.sections import build_sections, published_section
 from cosent_tf.run.folder import list_runs
@@ -31,8 +33,8 @@ from cosent_tf.run.folder import list_runs
 def main():
     args = parse_args()
     runs, unfinished = list_runs(args.runs_dir)
-    if args.plot and not runs:
-        raise UserError(f'{args.runs_dir}: no finished runs, so there is nothing to plot')
+    if (args.plot or args.html) and not runs:
+        raise UserError(f'{args.runs_dir}: no finished runs, so there is nothing to show')
     how = (args.metric, args.search)
     results, left_out = evaluate(runs, *how, without_placeholders=bool(args.without))
     costs = placeholder_costs(evaluate(runs, *how)[0], results) if args.without else None
@@ -46,22 +48,32 @@ def main():
             'placeholder_costs': costs and [cost._asdict() for cost in costs],
         }
         print(render.as_json(results, *how, args.by == 'overlap', rest), end='')
-    else:
-        sections = (
-            build_sections(results, *how, args.by == 'overlap', args.details, oddities)
-            if results
-            else [published_section(args.runs_dir, args.metric)]
-        )
-        if costs is not None and results:
-            sections.append(cost_section(costs, args.metric))
-        sections[-1].notes.extend(f'{folder.name}: unfinished, left out.' for folder in unfinished)
-        sections[-1].notes.extend(f'Left out: {reason}' for reason in left_out.values())
+    if args.format != 'json' or args.html:
+        notes = [f'{folder.name}: unfinished, left out.' for folder in unfinished]
+        notes += [f'Left out: {reason}' for reason in left_out.values()]
+        sections = make_sections(args, results, oddities, costs, notes)
+    if args.format != 'json':
         as_format = {'text': render.as_text, 'markdown': render.as_markdown}[args.format]
         print(as_format(sections), end='')
     if args.plot and results:
         save_plot(args.plot, results, args.metric)
+    if args.html and results:
+        save_html(args.html, results, sections)
     if left_out:
         raise RunError(f'{len(left_out)} of {len(runs)} runs are left out: {"; ".join(left_out)}')
+
+
+def make_sections(args, results, oddities, costs, notes):
+    """The report, and at its end the notes; without results the published table."""
+    if not results:
+        sections = [published_section(args.runs_dir, args.metric)]
+    else:
+        how = (args.metric, args.search, args.by == 'overlap', args.details)
+        sections = build_sections(results, *how, oddities)
+        if costs is not None:
+            sections.append(cost_section(costs, args.metric))
+    sections[-1].notes.extend(notes)
+    return sections
 
 
 def parse_args():
@@ -77,6 +89,7 @@ def parse_args():
     )
     add('--format', choices=['text', 'markdown', 'json'], default='text', help='default: text')
     add('--plot', type=Path, metavar='FILE.png', help='also draw the table and the scores')
+    add('--html', type=Path, metavar='FILE.html', help='also write a page to look at the errors')
     add('--by', choices=['overlap'], help='also split test accuracy by character overlap')
     add('--details', action='store_true', help='also precision, recall, average precision, ROC AUC')
     add(
@@ -87,11 +100,13 @@ def parse_args():
     args = parser.parse_args()
     if args.metric == 'f1' and args.search == 'powell':
         parser.error('--search powell is published for accuracy only; use exact with --metric f1')
-    if args.metric == 'spearman' and (args.search or args.by):
-        flag = '--search' if args.search else '--by overlap'
+    if args.metric == 'spearman' and (args.search or args.by or args.html):
+        flag = '--search' if args.search else '--by overlap' if args.by else '--html'
         parser.error(f'{flag}: --metric spearman has no threshold, and so no decisions')
     if args.plot and args.plot.suffix != '.png':
         parser.error(f'--plot {args.plot}: the name must end in .png')
+    if args.html and args.html.suffix != '.html':
+        parser.error(f'--html {args.html}: the name must end in .html')
     args.search = args.search or {'accuracy': 'powell', 'f1': 'exact'}.get(args.metric)
     return args
 

@@ -12,12 +12,15 @@ os.environ.setdefault('CUDA_VISIBLE_DEVICES', '-1')  # the CPU, and no word abou
 
 from cosent_tf.bert.compat import keras
 from cosent_tf.data import SPLITS, split_path
-from tests.helpers import ROOT, command, exit_code, toy_flags, toy_lines, write_lines
+from tests.helpers import BROWSER, ROOT, command, exit_code, toy_flags, toy_lines, write_lines
 from tests.hosts import ROBERTA, WEIGHTS, serving
 from tests.reference.checkpoints import TINY_CONFIG, write_google_bert
 
+collect_ignore = []
 if importlib.util.find_spec('transformers') is None:
-    collect_ignore = ['peers']  # make test-peers
+    collect_ignore.append('peers')  # make test-peers
+if BROWSER is None:
+    collect_ignore.append('browser')  # make test-browser
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tests.reference.checkpoints import CHARACTERS
 from tests.reference.protocol import published_threshold
 
 ROOT = Path(__file__).parent.parent
+BROWSER = shutil.which('chromium') or shutil.which('google-chrome')
 METHODS = {  # and what a user starts for each
     'cosent': ['train_cosent.py'],
     'sbert': ['train_sbert.py'],

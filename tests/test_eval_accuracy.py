@@ -170,7 +170,7 @@ def test_plot_is_a_png_also_of_scores_that_hardly_differ(evaluate, tmp_path, mon
     code, _, err = evaluate('--runs_dir', tmp_path / 'runs', '--plot', tmp_path / 'a.pdf')
     assert code == 2 and '.png' in err
     code, _, err = evaluate('--runs_dir', tmp_path / 'absent', '--plot', picture)
-    assert code == 2 and 'nothing to plot' in err
+    assert code == 2 and 'nothing to show' in err
     monkeypatch.setitem(sys.modules, 'matplotlib.figure', None)  # as after a plain pip install .
     code, _, err = evaluate('--runs_dir', tmp_path / 'runs', '--plot', picture)
     assert code == 2 and 'pip install matplotlib' in err

@@ -1,0 +1,153 @@
+"""One page to look at the errors: tables, thresholds to move, curves, and the pairs themselves.
+
+The page holds all it needs: plotly.js for the charts, DataTables (in the bundle of itables) for the
+pairs, the predictions, and the code in page/ that joins them. Its Content-Security-Policy lets it
+load nothing else. What a chart shows is computed in the browser, from scores that are float64
+there too, so that every decision is the one made here. plotly and itables are imported on first
+use.
+"""
+
+import base64
+import json
+from difflib import SequenceMatcher
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+import numpy as np
+
+from cosent_tf.errors import UserError
+from cosent_tf.report.evaluation import Result
+from cosent_tf.report.overlap import BINS, character_overlap, split_by_overlap
+from cosent_tf.report.section import Section
+from cosent_tf.report.tables import method_label
+from cosent_tf.run.files import write_text
+
+_SCRIPTS = ('main.js', 'threshold.js', 'charts.js', 'pairs.js', 'start.js')  # one module, in order
+
+
+def save_html(path: Path, results: list[Result], sections: list[Section]) -> None:
+    """Write the page.
+
+    Args:
+        path: the file, replaced if it is there.
+        results: at least one. Those with a threshold are shown with their pairs, the others in the
+            tables only.
+        sections: of the report.
+
+    Raises:
+        UserError: plotly or itables is not installed, or the file cannot be written.
+    """
+    try:
+        from itables.options import dt_bundle
+        from plotly.offline import get_plotlyjs
+    except ImportError:
+        raise UserError('--html needs plotly and itables: pip install plotly itables') from None
+
+    bundle = Path(dt_bundle)
+    imports = {'datatables': f'data:text/javascript;base64,{_base64(bundle.read_bytes())}'}
+    page = Template(_read('page.html')).substitute(
+        css=bundle.with_suffix('.css').read_text('utf-8') + _read('page.css'),
+        imports=_script_json({'imports': imports}),
+        plotly=get_plotlyjs(),
+        report=as_html(sections),
+        data=_script_json(page_data(results)),
+        script='\n'.join(map(_read, _SCRIPTS)),
+    )
+    write_text(path, page)
+
+
+def as_html(sections: list[Section]) -> str:
+    """Write sections as HTML to unfold; those with the first one's title are unfolded."""
+    blocks = []
+    for section in sections:
+        words = section.text_columns
+        head = _row('th', section.columns, words)
+        rows = '\n'.join(_row('td', row, words) for row in section.rows)
+        notes = ''.join(f'<li>{escape(note.strip())}</li>' for note in section.notes)
+        blocks.append(
+            f'<details{" open" * (section.title == sections[0].title)}>'
+            f'<summary>{escape(section.title)}</summary>\n'
+            f'<div class="wide"><table>\n<thead>{head}</thead>\n<tbody>{rows}</tbody>\n'
+            f'</table></div>\n<ul class="notes">{notes}</ul></details>'
+        )
+    return '\n'.join(blocks)
+
+
+def _row(tag: str, cells: list[str], words: int) -> str:
+    """Write a row whose first cells are words, the others numbers; a cell's first line is large."""
+    written = []
+    for i, cell in enumerate(cells):
+        first, *others = map(escape, cell.split('\n'))
+        small = ''.join(f'<br><small>{line}</small>' for line in others)
+        written.append(f'<{tag}{" class=number" * (i >= words)}>{first}{small}</{tag}>')
+    return f'<tr>{"".join(written)}</tr>'
+
+
+def page_data(results: list[Result]) -> dict:
+    """Return what the page's code reads: tasks with their pairs and runs, as plain JSON."""
+    tasks = {}
+    for result in results:
+        if result.threshold is not None:
+            tasks.setdefault(result.name.task, []).append(result)
+    return {
+        'bins': BINS,
+        'tasks': [_task(name, runs) for name, runs in sorted(tasks.items())],
+        'only_in_tables': [str(result.name) for result in results if result.threshold is None],
+    }
+
+
+def _task(name: str, results: list[Result]) -> dict:
+    test = results[0].test  # the same pairs in all runs, see `evaluate`
+    overlap, seen = split_by_overlap(results)[0], set()
+    runs = []
+    for result in results:
+        row = result.name[1:3]
+        runs.append(
+            {
+                'name': str(result.name),
+                'label': method_label(*row),
+                'seed': result.name.seed,
+                'first': row not in seen,  # of its method
+                'threshold': result.threshold,
+                'by_overlap': overlap.accuracy[row],  # of its method
+                'scores': _base64(result.test.scores.astype('<f8').tobytes()),
+            }
+        )
+        seen.add(row)
+    return {
+        'name': name,
+        'labels': ''.join(map(str, test.labels.astype(int).tolist())),
+        'texts': test.texts,
+        'differences': [differences(*pair) for pair in test.texts],
+        'overlap': np.round(character_overlap(test.texts), 3).tolist(),
+        'by_overlap': {'pairs': overlap.pairs, 'positive': overlap.positive},
+        'runs': runs,
+    }
+
+
+def differences(text1: str, text2: str) -> tuple[list[int], list[int]]:
+    """Return where two texts differ, as lengths within each: differing, shared, differing, …"""
+    blocks = SequenceMatcher(None, text1, text2, autojunk=False).get_matching_blocks()
+    lengths = [], []
+    for side in (0, 1):
+        end = 0
+        for block in blocks:  # the last one is empty, at the ends of both
+            lengths[side].extend((block[side] - end, block.size))
+            end = block[side] + block.size
+    return lengths
+
+
+def _read(name: str) -> str:
+    return (files('cosent_tf.report') / 'page' / name).read_text('utf-8')
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode('ascii')
+
+
+def _script_json(value: object) -> str:
+    """Write JSON that no text within can end the script element of."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(',', ':'))
+    return text.replace('<', r'\u003c')
