@@ -11,92 +11,134 @@ import numpy as np
 
 from cosent_tf.errors import UserError
 from cosent_tf.report.evaluation import Result, row_order
+from cosent_tf.report.significance import accuracy_interval
 from cosent_tf.report.tables import HEADINGS, Table, build_table, method_label
 from cosent_tf.run.files import write_atomic
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import FigureBase
 
-_PANELS_A_ROW = 4
+_PANELS_A_ROW = 3
+_FONT_SIZE = 13  # of 12 inches: to be read at half the size
 # Okabe and Ito's colours, distinct for colour-blind readers too.
 _NEGATIVE, _POSITIVE = '#0072B2', '#D55E00'
+
+Intervals = dict[tuple[tuple[str, str], str], tuple[float, float]]  # of a table's cells
 
 
 def save_plot(path: Path, results: list[Result], metric: str) -> None:
     """Draw results, at least one, into a PNG.
 
-    Above: each column of the table, ours (± sd over seeds) beside the published figure. Below, for
-    the lowest seed of each task and method with a threshold: how the test scores of the two
-    classes are distributed, and where the threshold fitted on valid cuts.
+    Above: a panel for each column of the table, on a scale of its own, with a row for each method:
+    ours with its interval (± sd over seeds, Wilson's for the accuracy of one run), the published
+    figure, and what the same answer for every pair gives. Below, for the lowest seed of each task
+    and method with a threshold: how the test scores of the two classes are distributed, and where
+    the threshold fitted on valid cuts.
 
     Raises:
         UserError: matplotlib is not installed, or the file cannot be written.
     """
     try:
+        from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError:
         raise UserError('--plot needs matplotlib: pip install matplotlib') from None
 
     table = build_table(results, metric)
-    panels = {}
-    for result in sorted(results, key=lambda result: (result.name.task, row_order(result.name))):
-        if result.threshold is not None:
-            panels.setdefault(result.name[:3], result)
-    rows = -(-len(panels) // _PANELS_A_ROW)
-    heights = [4.5 + 0.1 * len(table.rows), 2.1 * rows + 0.4]
-    figure = Figure(figsize=(12, sum(heights[: 1 + bool(rows)])), layout='constrained')
-    if rows:
-        above, below = figure.subfigures(2, 1, height_ratios=heights)
-        _draw_scores(below, list(panels.values()), rows)
-    else:
-        above = figure
-    _draw_table(above, table, metric)
-    write_atomic(path, lambda temporary: figure.savefig(temporary, dpi=120, format='png'))
-
-
-def _draw_table(figure: 'FigureBase', table: Table, metric: str) -> None:
-    """Draw a group for each column that has a result, in it a dot for each row."""
-    axes = figure.subplots()
     columns = [
         column
         for column in table.columns
         if any(table.cells[row, column].mean is not None for row in table.rows)
     ]
-    for i, row in enumerate(table.rows):
-        cells = [table.cells[row, column] for column in columns]
-        x = np.arange(len(columns)) + 0.8 * ((i + 0.5) / len(table.rows) - 0.5)
-        means, sds, published = (
-            # None becomes NaN, which is not drawn.
-            100 * np.array([getattr(cell, name) for cell in cells], float)
-            for name in ('mean', 'sd', 'published')
-        )
-        label = method_label(*row)
-        axes.errorbar(x, means, np.nan_to_num(sds), fmt='o', color=f'C{i}', capsize=3, label=label)
-        half = 0.36 / len(table.rows)
-        axes.hlines(published, x - half, x + half, 'black', linewidth=1.5)
-    if any(table.cells[row, column].published for row in table.rows for column in columns):
-        axes.hlines([], 0, 0, 'black', linewidth=1.5, label='published')
-    baseline = [table.baseline[column].mean for column in columns]
-    for x, mean in enumerate(baseline):
-        if mean is not None:
-            axes.hlines(100 * mean, x - 0.45, x + 0.45, 'gray', 'dotted')
-    if any(baseline):
-        axes.hlines([], 0, 0, 'gray', 'dotted', label='same answer for all')
-    axes.set_xticks(range(len(columns)), [column.replace(' ', '\n') for column in columns])
-    axes.set_xlim(-0.6, len(columns) - 0.4)
-    axes.set_ylabel(f'test {HEADINGS[metric]}')
-    axes.grid(axis='y', alpha=0.3)
-    axes.legend(loc='center left', bbox_to_anchor=(1.0, 0.5), frameon=False)
+    panels = {}
+    for result in sorted(results, key=lambda result: (result.name.task, row_order(result.name))):
+        if result.threshold is not None:
+            panels.setdefault(result.name[:3], result)
+    heights = [_grid(columns)[0] * (0.75 + 0.45 * len(table.rows)) + 0.8]
+    heights += [_grid(panels)[0] * 1.9 + 1] if panels else []
+    with rc_context({'font.size': _FONT_SIZE}):
+        figure = Figure(figsize=(12, sum(heights)), layout='constrained')
+        parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).flat
+        _draw_table(parts[0], table, columns, _intervals(table, results))
+        parts[0].suptitle(f'Test {HEADINGS[metric]}')
+        if panels:
+            _draw_scores(parts[1], list(panels.values()))
+        write_atomic(path, lambda temporary: figure.savefig(temporary, dpi=120, format='png'))
 
 
-def _draw_scores(figure: 'FigureBase', panels: list[Result], rows: int) -> None:
-    """Draw a histogram a run: the share of each class's pairs by score, and the threshold."""
-    figure.suptitle('Test scores by class, and the threshold fitted on valid', fontsize=11)
-    grid = figure.subplots(rows, _PANELS_A_ROW, squeeze=False).flatten()
-    for axes in grid:
+def _intervals(table: Table, results: list[Result]) -> Intervals:
+    """Return mean ± sd of several seeds, Wilson's 95 % interval of the accuracy of one run."""
+    intervals = {
+        place: (cell.mean - cell.sd, cell.mean + cell.sd)
+        for place, cell in table.cells.items()
+        if cell.sd is not None
+    }
+    for result in results:
+        task, *row, _ = result.name
+        column = next(column for column in table.columns if column.split()[0] == task)
+        if result.measure == 'accuracy':
+            place = tuple(row), column
+            intervals.setdefault(place, accuracy_interval(result.correct))
+    return intervals
+
+
+def _grid(panels: list | dict) -> tuple[int, int]:
+    """Return how many rows and columns of panels there are."""
+    rows = -(-len(panels) // _PANELS_A_ROW)
+    return rows, -(-len(panels) // rows)
+
+
+def _draw_table(
+    figure: 'FigureBase', table: Table, columns: list[str], intervals: Intervals
+) -> None:
+    """Draw a panel for each column, in it a row for each method."""
+    grid = figure.subplots(*_grid(columns), squeeze=False)
+    for axes in grid.flat[len(columns) :]:
         axes.set_axis_off()
-    for axes, result in zip(grid, panels, strict=False):
-        axes.set_axis_on()
+    labels = [method_label(*row) for row in table.rows]
+    handles = {}
+    for axes, column in zip(grid.flat, columns, strict=False):
+        _draw_column(axes, table, column, intervals)
+        axes.set_title(column)
+        axes.set_yticks(range(len(labels)), labels)
+        axes.set_ylim(len(labels) - 0.4, -0.8)
+        axes.tick_params(labelleft=axes.get_subplotspec().is_first_col())
+        handles |= {handle.get_label(): handle for handle in axes.get_legend_handles_labels()[0]}
+    figure.legend(handles.values(), handles, loc='outside lower center', ncols=4, frameon=False)
+
+
+def _draw_column(axes: 'Axes', table: Table, column: str, intervals: Intervals) -> None:
+    """Draw ours with its interval and the published figure of each method, and the baseline."""
+    for y, row in enumerate(table.rows):
+        cell = table.cells[row, column]
+        if cell.published is not None:
+            style = {'color': 'black', 'markersize': 16, 'markeredgewidth': 2}
+            axes.plot(100 * cell.published, y, '|', label='published', **style)
+        if cell.mean is not None:
+            low, high = intervals.get((row, column), (cell.mean, cell.mean))
+            fill, kind = 'C0', 'mean ± sd over seeds'
+            if cell.sd is None:
+                fill, kind = 'white', 'one seed, 95 % interval' if low < high else 'one seed'
+            mean = 100 * cell.mean
+            axes.plot([100 * low, 100 * high], [y, y], 'C0', linewidth=2)
+            axes.plot(mean, y, 'o', color='C0', markerfacecolor=fill, label=kind)
+            place = {'textcoords': 'offset points', 'ha': 'center', 'fontsize': 'small'}
+            axes.annotate(f'{mean:.1f}', (mean, y), (0, 6), **place)
+    baseline = table.baseline[column].mean
+    if baseline is not None:
+        axes.axvline(100 * baseline, color='gray', linestyle='dotted', label='same answer for all')
+    axes.margins(x=0.15)
+    axes.grid(axis='x', alpha=0.3)
+
+
+def _draw_scores(figure: 'FigureBase', panels: list[Result]) -> None:
+    """Draw a histogram a run: the share of each class's pairs by score, and the threshold."""
+    figure.suptitle('% of the test pairs of each class by score; the threshold fitted on valid')
+    grid = figure.subplots(*_grid(panels), squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    for axes, result in zip(grid.flat, panels, strict=False):
         name, (labels, scores, _) = result.name, result.test
         # Scores of a collapsed model hardly differ: their bins would be too narrow to be seen.
         low, high = scores.min(), scores.max()
@@ -108,9 +150,7 @@ def _draw_scores(figure: 'FigureBase', panels: list[Result], rows: int) -> None:
                 of_class, bins, weights=weights, color=color, alpha=0.55, label=f'label {label}'
             )
         axes.axvline(result.threshold, color='black', linestyle='dashed', label='threshold')
-        title = f'{name.task} · {method_label(name.model, name.method)}\nseed {name.seed}'
-        axes.set_title(title, fontsize=8)
-        axes.tick_params(labelsize=7)
+        title = f'{name.task}, seed {name.seed}\n{method_label(name.model, name.method)}'
+        axes.set_title(title, fontsize='small')
     handles = figure.axes[0].get_legend_handles_labels()
     figure.legend(*handles, loc='outside lower center', ncols=3, frameon=False)
-    figure.supylabel("% of the class's pairs", fontsize=9)

@@ -1,0 +1,60 @@
+"""The picture of eval_accuracy.py, by what is drawn on it."""
+
+import json
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from tests.predictions import add_run
+
+
+@pytest.fixture
+def draw(evaluate, tmp_path, monkeypatch):
+    """Draw the runs of tmp_path; return the panels by title."""
+
+    def draw():
+        figures, save = [], Figure.savefig
+
+        def keep(figure, *args, **kwargs):
+            figures.append(figure)
+            save(figure, *args, **kwargs)
+
+        monkeypatch.setattr(Figure, 'savefig', keep)
+        assert evaluate('--runs_dir', tmp_path, '--plot', tmp_path / 'a.png')[0] == 0
+        return {axes.get_title(): axes for axes in figures[0].axes}
+
+    return draw
+
+
+def drawn(axes, label):
+    """Return row → x of the marks that the legend calls so."""
+    marks = [line.get_xydata()[0] for line in axes.lines if line.get_label() == label]
+    return {y: pytest.approx(x) for x, y in marks}
+
+
+def intervals(axes):
+    """Return row → the two ends of the horizontal lines."""
+    ends = [line.get_xydata() for line in axes.lines if len(line.get_xydata()) == 2]
+    return {y: pytest.approx([low, high]) for (low, y), (high, end) in ends if y == end}
+
+
+def test_every_task_has_its_own_scale_and_every_method_its_interval(evaluate, draw, tmp_path):
+    """Guards the picture's reading: whether methods differ by more than their noise."""
+    for seed, wrong in ((1, 8), (2, 4)):
+        add_run(tmp_path, f'BQ.bert.cosent.seed{seed}', wrong=wrong)
+    add_run(tmp_path, 'BQ.bert.interact.seed1', wrong=1)
+    add_run(tmp_path, 'MINE.bert.interact.seed1', wrong=20)
+    panels = draw()
+    bq, mine = panels['BQ'], panels['MINE']
+    assert [text.get_text() for text in bq.get_yticklabels()] == ['BERT+CoSENT', 'BERT+Interact']
+    assert drawn(bq, 'mean ± sd over seeds') == {0: 85}
+    assert drawn(bq, 'one seed, 95 % interval') == {1: 97.5}
+    assert drawn(bq, 'published') == {0: 83.24, 1: 83.88} and not drawn(mine, 'published')
+    report = json.loads(evaluate('--runs_dir', tmp_path, '--format', 'json')[1])
+    wilson = {run['run']: 100 * np.array(run['accuracy_interval']) for run in report['runs']}
+    sd = 5 * np.sqrt(2)
+    assert intervals(bq) == {0: [85 - sd, 85 + sd], 1: wilson['BQ.bert.interact.seed1']}
+    assert intervals(mine) == {1: wilson['MINE.bert.interact.seed1']}
+    # The accuracies are 85 and 97.5 there, 50 here; answering the same for all gives 50.
+    assert bq.get_xlim()[0] < 50 < mine.get_xlim()[1] < 85 < 97.5 < bq.get_xlim()[1]
