@@ -52,13 +52,14 @@ def test_wheel_says_what_it_is_and_asks_for_nothing_that_pip_cannot_resolve(whee
 
 
 @pytest.mark.parametrize(
-    ('extra', 'file'), [('plot', 'requirements.txt'), ('dev', 'requirements-dev.txt')]
+    ('extras', 'file'),
+    [(('plot', 'html', 'onnx'), 'requirements.txt'), (('dev',), 'requirements-dev.txt')],
 )
-def test_what_make_installs_is_what_the_package_asks_for(extra, file):
+def test_what_make_installs_is_what_the_package_asks_for(extras, file):
     """Guards against a dependency, or a new pin, in requirements*.txt or pyproject.toml alone."""
-    asked = PROJECT['optional-dependencies'][extra]
-    if extra == 'plot':
-        asked = asked + PROJECT['optional-dependencies']['html'] + PROJECT['dependencies']
+    asked = [name for extra in extras for name in PROJECT['optional-dependencies'][extra]]
+    if file == 'requirements.txt':
+        asked += PROJECT['dependencies']
     ranges = {r.name: r.specifier for r in map(Requirement, asked) if r.name != PROJECT['name']}
     lines = (ROOT / file).read_text(encoding='utf-8').splitlines()
     pins = dict(line.partition('#')[0].strip().split('==') for line in lines if '==' in line)

@@ -177,4 +177,4 @@ def test_what_stopped_the_training_is_told(case, tmp_path, monkeypatch):
     model = SimpleNamespace(optimizer=optimizer, trainable_variables=[])
     args = Namespace(epochs=1, batch_size=32, micro_batch=None, maxlen=64)
     with pytest.raises(kind, match=message):
-        training.fit(model, None, None, {}, args, tmp_path)
+        training.fit(model, None, None, {'train': SimpleNamespace(pairs=[])}, args, tmp_path)
