@@ -26,7 +26,6 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from cosent_tf.bert.cards import model_card
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.formats import read_config, read_vocab
 from cosent_tf.bert.onnx_graph import write_graph
@@ -38,6 +37,7 @@ from cosent_tf.bert.vectors import load_encoder
 from cosent_tf.bert.weights import model_weights
 from cosent_tf.cli import exit_on_error, make_parser
 from cosent_tf.errors import UserError
+from cosent_tf.run.cards import model_card
 from cosent_tf.run.files import write_json, write_text
 
 HF_ACTIVATIONS = {'gelu_erf': 'gelu', 'gelu_tanh': 'gelu_new', 'relu': 'relu', 'swish': 'silu'}

@@ -14,12 +14,12 @@ from safetensors.numpy import load_file
 
 import encode
 import export
-from cosent_tf.bert.cards import model_card
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.pretrained import load_bert
 from cosent_tf.bert.sources import find_source
 from cosent_tf.bert.vectors import load_encoder
 from cosent_tf.errors import UserError
+from cosent_tf.run.cards import model_card
 from tests.reference.checkpoints import random_weights, tiny_vocab
 from tests.reference.hf_checkpoints import HF_CONFIG, pytorch_tensors, write_hf_bert
 from tests.reference.numpy_bert import bert_hidden

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from cosent_tf.bert.settings import read_if_there
 from cosent_tf.bert.sources import CONFIG_FILE, Source
+from cosent_tf.run.folder import read_metrics
 
-METHODS = {
+DESCRIPTIONS = {  # of the methods
     'cosent': 'CoSENT: both sentences one by one, log(1 + Σ exp(20·cosᵢ − 20·cosⱼ)) over all pairs '
     'of examples with labelᵢ < labelⱼ ([archives/8847](https://kexue.fm/archives/8847))',
     'sbert': 'Sentence-BERT: both sentences one by one, cross-entropy of softmax(dense([u, v, '
@@ -84,13 +85,13 @@ def _origin(run: Path) -> str:
     told = ', '.join(f'{name} {arguments[name]}' for name in settings if name in arguments)
     return (
         f'- Data: {arguments.get("task", "not known")}\n'
-        f'- Method: {METHODS[arguments["method"]]}\n'
+        f'- Method: {DESCRIPTIONS[arguments["method"]]}\n'
         f'- Training: {told or "not known"}\n'
     )
 
 
 def _figures(run: Path) -> str:
-    metrics = read_if_there(run / 'metrics.json')
+    metrics = read_metrics(run)
     if not metrics:
         return 'The run is not finished: there are no figures yet.\n'
     rule = ''
