@@ -183,7 +183,7 @@ def measure_matrix(said: Said) -> tuple[dict, np.ndarray]:
     cosines, unit = similarity / (1 + shift), represented / (1 + shift) ** 0.5
     margin = said.threshold / (1 + shift)  # the threshold of the cosines
     matrix = {
-        **limits.describe(said.scores, said.threshold)._asdict(),
+        **limits.measure_matrix(said.scores, said.threshold)._asdict(),
         'shift': shift,
         'margin': margin,
         'inner_products': limits.compare(similarity, represented, said.threshold),

@@ -26,6 +26,7 @@ from cosent_tf.bert.sources import HUB, WEIGHTS_FILE, is_encoder
 from cosent_tf.cli import (
     MODELS,
     data_folder,
+    download_command,
     encoder_folder,
     exit_on_error,
     fill_in,
@@ -36,11 +37,10 @@ from cosent_tf.cli import (
 from cosent_tf.data import SPLITS, split_path
 from cosent_tf.download.fetch import check_space
 from cosent_tf.errors import RunError
-from cosent_tf.readers import read_json
 from cosent_tf.report.published import PAIRS, TASKS
 from cosent_tf.report.render import as_text
 from cosent_tf.report.section import Section
-from cosent_tf.run.folder import METHODS, METRICS_FILE, STATE_FILE, RunName, is_finished
+from cosent_tf.run.folder import METHODS, STATE_FILE, RunName, is_finished, read_metrics
 from cosent_tf.run.plan import Cost, count_steps, estimate_cost
 
 OURS = {'--task', '--model', '--seed', '--runs_dir', '--resume', '--overwrite'}
@@ -61,40 +61,46 @@ def main():
 
     # data and encoders
     missing = sorted(set().union(*map(missing_files, todo.values())))
-    if missing and not args.dry_run and (code := run(download_command(missing, passed))):
+    first = download_command(missing, next(iter(todo.values()))) if missing else None
+    if first and not args.dry_run and (code := run(first)):
         sys.exit(code)
 
     # the plan
     costs = {name: cost_of(settings) for name, settings in todo.items()}
-    show_plan(costs, args.keep_weights, download_command(missing, passed) if missing else None)
+    show_plan(costs, args.keep_weights, first)
     if args.dry_run:
         return
     check_room(costs, args)
 
-    # the runs
+    # the runs, the report
+    failed = train_all(flags, costs, args)
+    code = run(['eval_accuracy.py', '--runs_dir', str(args.runs_dir)])
+    if failed:
+        raise RunError(f'{len(failed)} of {len(names)} runs failed: {", ".join(failed)}')
+    sys.exit(code)
+
+
+def train_all(
+    flags: dict[RunName, list[str]], costs: dict[RunName, Cost], args: Namespace
+) -> list[str]:
+    """Run what has a cost, by its flags; the others are finished. Return the runs that failed."""
     failed, done = [], []
-    for number, name in enumerate(names, 1):
-        folder, place = args.runs_dir / str(name), f'[{number}/{len(names)}] {name}'
-        if name not in todo:
+    for number, name in enumerate(flags, 1):
+        folder, place = args.runs_dir / str(name), f'[{number}/{len(flags)}] {name}'
+        if name not in costs:
             print(f'{place}: finished, skipped', flush=True)
         else:
             what = 'resumed' if (folder / STATE_FILE).exists() else 'started'
-            left = [costs[other] for other in names[number:] if other in todo]
-            print(
-                f'{place}: {what}, {costs[name].steps:,} steps, {outlook(left, done)}', flush=True
-            )
+            left = [costs[other] for other in list(flags)[number:] if other in costs]
+            steps = f'{costs[name].steps:,} steps'
+            print(f'{place}: {what}, {steps}, {outlook(left, done)}', flush=True)
             if run([f'train_{name.method}.py', *flags[name]]):
                 failed.append(str(name))
             else:
                 done.append((costs[name], folder))
         if args.keep_weights == 'none' and is_finished(folder):
             (folder / WEIGHTS_FILE).unlink(missing_ok=True)
-
-    # the report
-    code = run(['eval_accuracy.py', '--runs_dir', str(args.runs_dir)])
-    if failed:
-        raise RunError(f'{len(failed)} of {len(names)} runs failed: {", ".join(failed)}')
-    sys.exit(code)
+    return failed
 
 
 def run(command: list[str]) -> int:
@@ -137,13 +143,6 @@ def missing_files(settings: Namespace) -> set[str]:
         if not folder.startswith(HUB) and not is_encoder(Path(folder)):
             missing.add(settings.model)
     return missing
-
-
-def download_command(missing: list[str], passed: list[str]) -> list[str]:
-    """The command that puts what is missing where the runs look for it."""
-    given = training_parser('').parse_args(['--task', 'DEMO', *passed])
-    place = ['--data_dir', given.data_dir] if given.data_dir else []
-    return ['download.py', '--only', *missing, *place]
 
 
 def cost_of(settings: Namespace) -> Cost:
@@ -210,7 +209,7 @@ def outlook(left: list[Cost], done: list[tuple[Cost, Path]]) -> str:
     text = f'runs left: {len(left)}'
     if not (left and done):
         return text
-    seconds = sum(read_json(folder / METRICS_FILE)['training_seconds'] for _, folder in done)
+    seconds = sum(read_metrics(folder)['training_seconds'] for _, folder in done)
     pace = seconds / sum(cost.flop for cost, _ in done)
     duration = timedelta(seconds=round(pace * sum(cost.flop for cost in left)))
     return f'{text}, about {duration} at the pace so far'

@@ -39,6 +39,7 @@ SIZES = {
     'num_hidden_layers': 12,
 }
 CASES = [(32, 256), (1, GROUPS), POLICIES, (False, True)]  # batch, groups, precision, jit
+COLUMNS = ('batch', 'groups', 'precision', 'jit', 'tokens/s', '% of peak', 'memory (GB)')
 MAXLEN = 64
 STEPS = 8  # a turn; the first turn is compiled, and not counted
 MATRIX = 8192
@@ -59,9 +60,7 @@ def main():
             figures = [None] * 3
             if time.perf_counter() < deadline:
                 figures = measure(folder, *case, peaks[case[2]])
-            names = ('batch', 'groups', 'precision', 'jit')
-            results = dict(zip(('tokens/s', '% of peak', 'memory (GB)'), figures, strict=True))
-            rows.append(dict(zip(names, (*case[:3], str(case[3])), strict=True)) | results)
+            rows.append(dict(zip(COLUMNS, (*case[:3], str(case[3]), *figures), strict=True)))
     title = f'Training CoSENT, BERT-base, {STEPS} steps a case, on {device_name()}'
     report('gpu', title, rows, SIZES | {'maxlen': MAXLEN, 'peak FLOP/s': peaks})
 

@@ -198,7 +198,7 @@ def _data_dir(args: argparse.Namespace) -> str:
         path = split_path(folder, args.task, split)
         if not path.is_file():
             known = '' if args.task in PAIRS else f' (known tasks: {", ".join(PAIRS)}, DEMO)'
-            fetched = _download_command('data', args.data_dir) if args.task in PAIRS else ''
+            fetched = _fetched_by('data', args) if args.task in PAIRS else ''
             raise UserError(
                 f'{path.absolute()} not found: task {args.task!r}{known} needs its train, valid '
                 f'and test files there (.data, .tsv, .csv or .jsonl, also .gz); {fetched}'
@@ -216,7 +216,7 @@ def _bert_dir(args: argparse.Namespace) -> str:
     folder = args.bert_dir or encoder_folder(args.model)
     folder = bert_folder(folder).absolute()  # so that the run can be used from anywhere
     if not folder.is_dir():
-        fetched = _download_command(args.model, args.bert_dir) if args.model in MODELS else ''
+        fetched = _fetched_by(args.model, args) if args.model in MODELS else ''
         raise UserError(
             f'{folder} not found: model {args.model!r} needs bert_config.json, vocab.txt and '
             f'bert_model.ckpt.* there, or config.json, vocab.txt and model.safetensors; {fetched}'
@@ -225,9 +225,17 @@ def _bert_dir(args: argparse.Namespace) -> str:
     return str(folder)
 
 
-def _download_command(name: str, folder: str | None) -> str:
-    place = f' --{name}_dir {folder}' if folder else ''
-    return f'python download.py --only {name}{place} fetches them; '
+def download_command(names: list[str], args: argparse.Namespace) -> list[str]:
+    """Return the command that puts what is named where a run with these arguments looks for it."""
+    command = ['download.py', '--only', *names]
+    for name in names:
+        if folder := args.data_dir if name == 'data' else args.bert_dir:
+            command += [f'--{name}_dir', folder]
+    return command
+
+
+def _fetched_by(name: str, args: argparse.Namespace) -> str:
+    return f'python {" ".join(download_command([name], args))} fetches them; '
 
 
 def exit_on_error(main: Callable[[], None]) -> None:

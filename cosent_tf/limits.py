@@ -68,8 +68,8 @@ def symmetric(scores: np.ndarray) -> np.ndarray:
     return similarity
 
 
-def describe(scores: np.ndarray, threshold: float) -> Matrix:
-    """Describe (n, n) scores of all ordered pairs (archives/8860: symmetric, semi-definite)."""
+def measure_matrix(scores: np.ndarray, threshold: float) -> Matrix:
+    """Measure (n, n) scores of all ordered pairs (archives/8860: symmetric, semi-definite)."""
     above = np.triu_indices(len(scores), 1)
     first, second = scores[above], scores.T[above]
     gaps = np.abs(first - second)
@@ -206,17 +206,6 @@ def simulate(n: int, d: int, margin: float, queries: int = 32) -> Simulated:
     return Simulated(n, d, pairs, (squares / pairs) ** 0.5, largest, expected, false / queries)
 
 
-def auc(positive: np.ndarray, negative: np.ndarray) -> float:
-    """Return how often a positive score is above a negative one, ties by half (Mann, Whitney).
-
-    Args:
-        positive: how many there are with each of the scores, in rising order, (u,).
-        negative: the same.
-    """
-    below = np.cumsum(negative) - negative / 2
-    return float(np.sum(positive * below) / (positive.sum() * negative.sum()))
-
-
 def auc_interval(labels: np.ndarray, scores: np.ndarray) -> tuple[float, float, float] | None:
     """Return AUC and its 95 % bootstrap interval, each class resampled; None for too few pairs.
 
@@ -224,17 +213,19 @@ def auc_interval(labels: np.ndarray, scores: np.ndarray) -> tuple[float, float, 
         labels: (n,), 0 or 1.
         scores: (n,).
     """
-    values, ranks = np.unique(scores, return_inverse=True)
-    sides = [ranks[labels == label] for label in (1, 0)]
+    from sklearn.metrics import roc_auc_score  # not at the top: it takes some seconds
+
+    sides = [np.flatnonzero(labels == label) for label in (1, 0)]
     if min(map(len, sides)) < FEWEST:
         return None
     random = np.random.default_rng(0)
 
-    def of(sides: list[np.ndarray]) -> float:
-        return auc(*(np.bincount(side, minlength=len(values)) for side in sides))
+    def draw() -> float:
+        rows = np.concatenate([random.choice(side, len(side)) for side in sides])
+        return float(roc_auc_score(labels[rows], scores[rows]))
 
-    draws = [of([random.choice(side, len(side)) for side in sides]) for _ in range(RESAMPLES)]
-    return (of(sides), *np.quantile(draws, [0.025, 0.975]).tolist())
+    low, high = np.quantile([draw() for _ in range(RESAMPLES)], [0.025, 0.975]).tolist()
+    return float(roc_auc_score(labels, scores)), low, high
 
 
 def triangles(ab: np.ndarray, bc: np.ndarray, ac: np.ndarray, threshold: float) -> Triangles:

@@ -24,11 +24,11 @@ def off_diagonal(matrix):
 
 def test_a_matrix_is_described_as_by_hand():
     """Guards the first table: S has 0.9 one way and 0.1 the other; its mean has λ = 1.5 and 0.5."""
-    found = limits.describe(np.array([[1, 0.9], [0.1, 1]]), threshold=0.4)
+    found = limits.measure_matrix(np.array([[1, 0.9], [0.1, 1]]), threshold=0.4)
     assert found.eigenvalues == pytest.approx([1.5, 0.5]) and found.negative_mass == 0
     assert found.asymmetry_largest == found.asymmetry_rms == pytest.approx(0.8)
     assert (found.order_decides, found.similar) == (1, 1)
-    found = limits.describe(np.array([[0.2, 1], [1, 0]]), threshold=0.4)
+    found = limits.measure_matrix(np.array([[0.2, 1], [1, 0]]), threshold=0.4)
     assert found.negative_mass == pytest.approx(0.905 / 2.01, abs=1e-3)  # λ = 1.105 and −0.905
     assert (found.order_decides, found.diagonal_smallest, found.diagonal_mean) == (0, 0, 0.1)
 

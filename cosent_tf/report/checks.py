@@ -1,7 +1,7 @@
 """What keeps a reader from believing too much, as sections: comparisons, details, the data."""
 
 from cosent_tf.audit import PLACEHOLDERS, Counts
-from cosent_tf.report.details import Cost, collapse, details
+from cosent_tf.report.details import PlaceholderCost, collapse, details
 from cosent_tf.report.evaluation import Result
 from cosent_tf.report.section import Section, percent
 from cosent_tf.report.significance import VISIBLE, Comparison
@@ -119,7 +119,7 @@ def audit_section(oddities: dict[str, Counts]) -> Section:
     return Section('The data: what is odd in them', columns, rows, notes)
 
 
-def cost_section(costs: list[Cost], metric: str) -> Section:
+def cost_section(costs: list[PlaceholderCost], metric: str) -> Section:
     """Show what placeholders cost."""
     rows = [
         [

@@ -22,7 +22,7 @@ class Details(NamedTuple):
     roc_auc: float | None
 
 
-class Cost(NamedTuple):
+class PlaceholderCost(NamedTuple):
     """A measure on test, mean over seeds, with and without the pairs that have a placeholder."""
 
     task: str
@@ -67,7 +67,7 @@ def collapse(result: Result) -> str | None:
     return None
 
 
-def placeholder_costs(before: list[Result], after: list[Result]) -> list[Cost]:
+def placeholder_costs(before: list[Result], after: list[Result]) -> list[PlaceholderCost]:
     """Compare the same runs evaluated with and without placeholders, where they have any."""
     runs = {}
     kept = {result.name: result for result in after}
@@ -75,7 +75,7 @@ def placeholder_costs(before: list[Result], after: list[Result]) -> list[Cost]:
         if result.name in kept and len(result.test.labels) > len(kept[result.name].test.labels):
             runs.setdefault(result.name[:3], []).append((result, kept[result.name]))
     return [
-        Cost(
+        PlaceholderCost(
             *row,
             left_out=len(pairs[0][0].test.labels) - len(pairs[0][1].test.labels),
             with_them=float(np.mean([result.value for result, _ in pairs])),

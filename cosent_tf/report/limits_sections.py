@@ -2,7 +2,7 @@
 
 from cosent_tf import limits
 from cosent_tf.edits import NEGATED
-from cosent_tf.report.sections import Section
+from cosent_tf.report.section import Section, percent
 from cosent_tf.run.files import to_json
 
 SIDES = {'interact': 'Interact', 'vectors': 'vectors'}
@@ -41,21 +41,21 @@ def _matrix_section(report: dict) -> Section:
     rows = [
         ['Asymmetry |S(x, y) − S(y, x)|: largest', f'{matrix["asymmetry_largest"]:.4f}'],
         ['Asymmetry: root mean square', f'{matrix["asymmetry_rms"]:.4f}'],
-        ['Pairs called similar in one order alone (%)', _percent(matrix['order_decides'])],
-        ['Pairs called similar (%)', _percent(matrix['similar'])],
+        ['Pairs called similar in one order alone (%)', percent(matrix['order_decides'])],
+        ['Pairs called similar (%)', percent(matrix['similar'])],
         ['A sentence with itself: smallest score', f'{matrix["diagonal_smallest"]:.4f}'],
         ['A sentence with itself: mean score', f'{matrix["diagonal_mean"]:.4f}'],
         ['Largest eigenvalue of (S + Sᵀ)/2', f'{values[0]:.4f}'],
         ['Smallest eigenvalue', f'{values[-1]:.4f}'],
         ['Negative eigenvalues', f'{sum(value < 0 for value in values)} of {n}'],
-        ['Their share of all |eigenvalues| (%)', _percent(matrix['negative_mass'])],
+        ['Their share of all |eigenvalues| (%)', percent(matrix['negative_mass'])],
         ['Repair: c in BBᵀ = S + c·I', f'{matrix["shift"]:.4f}'],
     ]
     for name, fit in (('BBᵀ', matrix['inner_products']), ('cosines', matrix['cosines'])):
         rows += [
             [f'Error of {name}: largest', f'{fit.largest:.1e}'],
             [f'Error of {name}: root mean square', f'{fit.rms:.1e}'],
-            [f'Decisions that differ with {name} (%)', _percent(1 - fit.kept)],
+            [f'Decisions that differ with {name} (%)', percent(1 - fit.kept)],
         ]
     notes = [
         f'S: scores of {report["interact"]} for all ordered pairs of {n} sentences of valid; '
@@ -106,7 +106,7 @@ _FIT = ('largest', 'rms', 'kept', 'balanced')  # of limits.Fit
 def _fit(fit: limits.Fit | None) -> list[str]:
     if fit is None:
         return ['–'] * len(_FIT)
-    return [f'{fit.largest:.3f}', f'{fit.rms:.3f}', _percent(fit.kept), _percent(fit.balanced)]
+    return [f'{fit.largest:.3f}', f'{fit.rms:.3f}', percent(fit.kept), percent(fit.balanced)]
 
 
 def _simulation_section(report: dict) -> Section:
@@ -158,8 +158,8 @@ def _edits_section(report: dict) -> Section:
         of = pair[0]
         rows.append(
             [of.kind, str(of.edits), str(of.sentences)]
-            + [_percent(change.change) for change in pair]
-            + [_percent(change.different) for change in pair]
+            + [percent(change.change) for change in pair]
+            + [percent(change.different) for change in pair]
         )
     notes = [
         'Change: of the score, as a share of that from a sentence with itself (0) to two sentences '
@@ -183,7 +183,7 @@ def _history_section(report: dict) -> Section:
         row = [str(epoch)]
         for history in histories:
             of = history.get(epoch)
-            row += [f'{of.loss:.4f}', _percent(of.valid_accuracy)] if of else ['–', '–']
+            row += [f'{of.loss:.4f}', percent(of.valid_accuracy)] if of else ['–', '–']
         rows.append(row)
     notes = [
         'The losses are of two kinds: compare down a column. Fitted: a loss near 0; overfitted: '
@@ -200,7 +200,7 @@ def _triangles_section(report: dict) -> Section:
         for side, name in SIDES.items():
             of = report['triangles'][side][kind]
             shares = [
-                _percent(part / whole if whole else None)
+                percent(part / whole if whole else None)
                 for part, whole in ((of.broken, of.triples), (of.broken_chains, of.chains))
             ]
             rows.append([what, name, f'{of.triples:,}', shares[0], f'{of.chains:,}', shares[1]])
@@ -242,10 +242,6 @@ def _seconds(seconds: float) -> str:
         if seconds >= size:
             return f'{seconds / size:.1f} {unit}'
     return f'{seconds / 1e-9:.1f} ns'
-
-
-def _percent(share: float | None) -> str:
-    return '–' if share is None else f'{100 * share:.2f}'
 
 
 def _interval(auc: tuple[float, float, float] | None) -> str:

@@ -26,6 +26,7 @@ from cosent_tf.run.folder import (
     METRICS_FILE,
     STATE_FILE,
     is_finished,
+    read_metrics,
     run_name,
 )
 
@@ -76,7 +77,7 @@ def show_figures(folder: Path) -> None:
     Raises:
         UserError: its metrics.json is broken.
     """
-    metrics = read_json(folder / METRICS_FILE)
+    metrics = read_metrics(folder)
     try:
         select = metrics['select']
         measure, unit = UNITS[select]
