@@ -10,8 +10,12 @@ from huggingface_hub import constants
 
 os.environ.setdefault('CUDA_VISIBLE_DEVICES', '-1')  # the CPU, and no word about a GPU
 
+import download
 from cosent_tf.bert.compat import keras
+from cosent_tf.cli import exit_on_error
 from cosent_tf.data import SPLITS, split_path
+from cosent_tf.download import fetch
+from tests.downloads import BERT, DATA, GOOGLE, PAIRS, senteval_cn
 from tests.helpers import BROWSER, ROOT, command, exit_code, toy_flags, toy_lines, write_lines
 from tests.hosts import ROBERTA, WEIGHTS, serving
 from tests.reference.checkpoints import TINY_CONFIG, write_google_bert
@@ -99,3 +103,27 @@ def hub(tmp_path, monkeypatch):
         monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'cache'))
         monkeypatch.setenv('NO_PROXY', '*')
         yield host
+
+
+@pytest.fixture
+def host(hub, monkeypatch):
+    """Everything published, on one host, for all clients of this process."""
+    hub.add_archive(DATA, senteval_cn())
+    hub.add_archive(BERT, {f'chinese_L-12/{file}': GOOGLE[file] for file in GOOGLE})
+    monkeypatch.setattr(download, 'PAIRS', PAIRS)
+    monkeypatch.setattr(fetch, 'RETRY', fetch.RETRY.new(backoff_factor=0))
+    monkeypatch.setenv('COSENT_MIRROR', hub.url)
+    for variable in ('COSENT_DATA_DIR', 'COSENT_BERT_DIR', 'COSENT_ROBERTA_DIR'):
+        monkeypatch.delenv(variable, raising=False)
+    return hub
+
+
+@pytest.fixture
+def call_download(host, monkeypatch, capsys):
+    """Run download.py; return its exit code and what it printed on stdout and stderr."""
+
+    def call_download(*flags):
+        monkeypatch.setattr(sys, 'argv', ['download.py', *flags])
+        return exit_code(exit_on_error, download.main), *capsys.readouterr()
+
+    return call_download

@@ -14,8 +14,8 @@ from cosent_tf import limits
 from cosent_tf.edits import TIMES, Chain, changes, edit_all, exchange, insert_not, swap
 from cosent_tf.errors import UserError
 from cosent_tf.run.folder import TEST_FILE, VALID_FILE, write_predictions
+from tests.handmade import write_bert_dir, write_run
 from tests.helpers import exit_code, toy_lines
-from tests.test_use import bert_dir, write_run  # noqa: F401 bert_dir is a fixture
 
 
 def off_diagonal(matrix):
@@ -183,8 +183,9 @@ def finish(folder, labels=LABELS):
 
 
 @pytest.fixture
-def runs(bert_dir, tmp_path):  # noqa: F811
+def runs(tmp_path):
     """The folder of a run of each kind, on the task TOY."""
+    bert_dir = write_bert_dir(tmp_path / 'bert')
     for method in ('cosent', 'interact', 'interact_cosent'):
         folder = tmp_path / f'TOY.bert.{method}.seed1'
         write_run(folder, bert_dir, method)

@@ -7,7 +7,6 @@ import gzip
 import json
 import sys
 
-import h5py
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -20,41 +19,15 @@ from cosent_tf.bert.sources import find_source
 from cosent_tf.bert.vectors import load_encoder
 from cosent_tf.errors import UserError
 from cosent_tf.run.cards import model_card
-from tests.reference.checkpoints import random_weights, tiny_vocab
-from tests.reference.hf_checkpoints import HF_CONFIG, pytorch_tensors, write_hf_bert
+from tests.handmade import CONFIG, HEADS, PAIRS, TEXTS, WEIGHTS, write_bert_dir, write_run
+from tests.reference.checkpoints import tiny_vocab
+from tests.reference.hf_checkpoints import pytorch_tensors
 from tests.reference.numpy_bert import bert_hidden
-
-TEXTS = ['银行卡', '', '我' * 9, '手机号码', '', '银行卡', '人', '国中', '借贷', '花呗还借款']
-PAIRS = [('银行卡', '我'), ('手机', ''), ('银行卡', '我'), ('', ''), ('我' * 9, '借贷花呗')]
-CONFIG = HF_CONFIG | {'num_hidden_layers': 1}
-WEIGHTS = random_weights(CONFIG, seed=5)
-HEADS = {
-    'cosent': {},
-    'interact': {'head/kernel': (32, 2), 'head/bias': (2,)},
-    'interact of three classes': {'head/kernel': (32, 3), 'head/bias': (3,)},
-    'interact_cosent': {'head/kernel': (32, 1), 'head/bias': (1,)},
-}
 
 
 @pytest.fixture
 def bert_dir(tmp_path):
-    """What a run needs of its pretrained BERT: configuration and vocabulary, no weights."""
-    write_hf_bert(tmp_path / 'bert', 'model.safetensors', CONFIG)
-    (tmp_path / 'bert' / 'model.safetensors').unlink()
-    return tmp_path / 'bert'
-
-
-def write_run(folder, bert_dir, case='cosent', weights=WEIGHTS, **more):
-    """Write what a run leaves of its encoder; return the weights of its head."""
-    draw = np.random.default_rng(0)
-    head = {name: draw.normal(size=shape) for name, shape in HEADS[case].items()}
-    folder.mkdir()
-    with h5py.File(folder / 'best.weights.h5', 'w') as file:
-        for name, value in (weights | head).items():
-            file[name] = value
-    arguments = {'bert_dir': str(bert_dir), 'maxlen': 40, 'method': case.split()[0]} | more
-    (folder / 'config.json').write_text(json.dumps({'arguments': arguments}), encoding='utf-8')
-    return head
+    return write_bert_dir(tmp_path / 'bert')
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from urllib.parse import urlsplit
 
 import pytest
 
-import download
 from cosent_tf.data import SPLITS
 from cosent_tf.report.published import SPEARMAN_TASKS, TASKS
+from tests.downloads import BERT, DATA
 from tests.helpers import METHODS, ROOT, toy_lines
 from tests.hosts import ROBERTA, serving
 from tests.reference.checkpoints import TINY_CONFIG, write_google_bert
@@ -36,15 +35,11 @@ def host(tmp_path):
     write_google_bert(bert, TINY_CONFIG | ONE_LAYER)
     write_hf_bert(roberta, 'tf_model.h5', HF_CONFIG | ONE_LAYER)
     with serving() as host:
-        host.add_archive(path_of('data'), files)
+        host.add_archive(DATA, files)
         inside = {f'chinese/{file.name}': file.read_bytes() for file in bert.iterdir()}
-        host.add_archive(path_of('bert'), inside)
+        host.add_archive(BERT, inside)
         host.add_model(ROBERTA, {file.name: file.read_bytes() for file in roberta.iterdir()})
         yield host
-
-
-def path_of(name):
-    return urlsplit(download.ADDRESSES[name]).path
 
 
 @pytest.mark.parametrize(

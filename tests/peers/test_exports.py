@@ -13,9 +13,9 @@ from cosent_tf.bert.pretrained import load_tokenizer
 from cosent_tf.bert.scoring import load_scorer
 from cosent_tf.bert.vectors import load_encoder
 from cosent_tf.data import tokenize_pairs, tokenize_texts
+from tests.handmade import PAIRS, TEXTS, write_run
 from tests.reference.checkpoints import random_weights
 from tests.reference.hf_checkpoints import HF_CONFIG, write_hf_bert
-from tests.test_use import PAIRS, TEXTS, write_run
 
 TOLERANCE = 1e-4
 WEIGHTS = random_weights(HF_CONFIG, seed=5)  # of two layers
