@@ -20,6 +20,7 @@ from tqdm import tqdm
 from benchmarks.common import report, timed
 from benchmarks.subjects import DROPOUT_RATE, LEARNING_RATE, training
 from cosent_tf.bert.compat import Adam, device_name, keras, tf
+from cosent_tf.bert.precision import POLICIES
 from cosent_tf.bert.pretrained import SPECIAL_TOKENS, load_bert
 from cosent_tf.bert.vectors import GROUPS, PooledVector
 from cosent_tf.cli import exit_on_error, make_parser
@@ -28,7 +29,6 @@ from cosent_tf.demo.task import BERT, write_bert
 from cosent_tf.errors import RunError
 from cosent_tf.losses import cosent_loss
 from cosent_tf.run.plan import forward_flop
-from cosent_tf.run.start import POLICIES
 from cosent_tf.training import Model
 
 SIZES = {

@@ -107,6 +107,17 @@ def test_loading_computes_in_float32_whatever_the_process_does(small_bert):
     assert keras.mixed_precision.global_policy().name == 'mixed_bfloat16'
 
 
+def test_an_encoder_computes_in_the_precision_asked_for(small_bert):
+    """Guards load_encoder(…, 'bf16'): its speed, and vectors near those of float32."""
+    texts = ['明天会下雨吗', '今天天气怎么样', '']
+    vectors = {name: load_encoder(small_bert, name).encode(texts) for name in ('fp32', 'bf16')}
+    assert vectors['bf16'].dtype == np.float32
+    difference = np.abs(vectors['bf16'] - vectors['fp32'])
+    assert 0 < difference.max() < 1e-2
+    with pytest.raises(ValueError, match='fp32, bf16, fp16'):
+        load_encoder(small_bert, 'bfloat16')
+
+
 def test_half_precision_takes_large_activations(bert_dir, token_ids):
     """Guards fp16: squared in half precision, they would overflow and leave constant vectors."""
     ids = tf.constant(token_ids.padded(np.arange(3)))

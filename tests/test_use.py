@@ -110,6 +110,21 @@ def test_a_file_of_pairs_becomes_scores(case, pooling, bert_dir, tmp_path, monke
     np.testing.assert_allclose(np.loadtxt(scores), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize('method', ['cosent', 'interact'])
+def test_scores_in_half_precision_are_near(method, bert_dir, tmp_path, monkeypatch):
+    """Guards --precision bf16, which is asked for: otherwise, and loosely the same, scores."""
+    write_run(tmp_path / 'run', bert_dir, method)
+    pairs = tmp_path / 'pairs.tsv'
+    pairs.write_text(''.join(f'{a}\t{b}\n' for a, b in PAIRS), encoding='utf-8')
+    scores = {}
+    for precision in ('fp32', 'bf16'):
+        path = tmp_path / precision
+        flags = {'format': 'pairs', 'precision': precision}
+        call(encode, monkeypatch, run=tmp_path / 'run', input=pairs, output=path, **flags)
+        scores[precision] = np.loadtxt(path)
+    assert 0 < np.abs(scores['bf16'] - scores['fp32']).max() < 1e-2
+
+
 RULES = {
     'cosent': {'threshold': 0.93},
     'interact of three classes': {'threshold': None, 'class_weights': [0.9, 0.2, 0.95]},

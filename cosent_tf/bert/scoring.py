@@ -1,7 +1,6 @@
 """Scores of sentence pairs by a run, as in its predictions.
 
-They are computed in float32, so those of a bf16 or fp16 run differ from its predictions by
-rounding.
+Loaded in another precision than it was trained in, they differ from these by rounding.
 """
 
 from collections.abc import Callable
@@ -11,9 +10,10 @@ import h5py
 import numpy as np
 
 from cosent_tf.bert.compat import keras, tf
+from cosent_tf.bert.precision import computing_in
 from cosent_tf.bert.pretrained import build_bert, load_tokenizer
 from cosent_tf.bert.sources import WEIGHTS_FILE, Source, find_source
-from cosent_tf.bert.vectors import PooledVector, RowEncoder, computing_in_float32, load_encoder
+from cosent_tf.bert.vectors import PooledVector, RowEncoder, load_encoder
 from cosent_tf.bert.weights import model_weights, read_weights
 from cosent_tf.data import tokenize_pairs
 from cosent_tf.errors import UserError
@@ -22,12 +22,12 @@ from cosent_tf.metrics import cosine_similarity
 Scorer = Callable[[list[tuple[str, str]]], np.ndarray]
 
 
-@computing_in_float32()
-def load_scorer(run_or_bert_dir: str | Path) -> Scorer:
+def load_scorer(run_or_bert_dir: str | Path, precision: str = 'fp32') -> Scorer:
     """Load what scores pairs: the cosine of two vectors, or the output of Interact.
 
     Args:
         run_or_bert_dir: a run of any method, a folder with a BERT, or `hf:NAME`.
+        precision: what it computes in: 'fp32', 'bf16' or 'fp16'.
 
     Returns:
         A function of n pairs (text1, text2) to their scores, (n,), or to the probabilities of all
@@ -35,11 +35,13 @@ def load_scorer(run_or_bert_dir: str | Path) -> Scorer:
 
     Raises:
         UserError: none of these, or a broken file.
+        ValueError: another precision.
     """
     source = find_source(run_or_bert_dir)
     if source.is_joint:
-        return _joint_scorer(source)
-    encoder = load_encoder(run_or_bert_dir)
+        with computing_in(precision):
+            return _joint_scorer(source)
+    encoder = load_encoder(run_or_bert_dir, precision)
 
     def score(pairs: list[tuple[str, str]]) -> np.ndarray:
         texts = [text for pair in pairs for text in pair]
@@ -71,7 +73,7 @@ def build_joint(source: Source) -> keras.Model:
     bert = build_bert(source.bert_dir, source.maxlen, pooling=source.pooling)
     vectors = PooledVector(bert)(token_ids)  # (n, D)
     activation = 'softmax' if source.method == 'interact' else None
-    head = keras.layers.Dense(_outputs(path), activation=activation, name='head')
+    head = keras.layers.Dense(_outputs(path), activation=activation, name='head', dtype='float32')
     model = keras.Model(token_ids, head(vectors))
     read_weights(path, model_weights(model))
     return model

@@ -1,7 +1,6 @@
 """Vectors from a BERT, without work on padding: in training, in scoring, for your own use."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ from tqdm import tqdm
 
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.inputs import distribute, replicas
+from cosent_tf.bert.precision import computing_in
 from cosent_tf.bert.pretrained import (
     BertTokenizer,
     PooledBERT,
@@ -178,31 +178,21 @@ class SentenceEncoder:
         return vectors[encoded.index]
 
 
-@contextmanager
-def computing_in_float32() -> Iterator[None]:
-    """Make layers of float32, also in a process whose policy is another."""
-    policy = keras.mixed_precision.global_policy()
-    keras.mixed_precision.set_global_policy('float32')
-    try:
-        yield
-    finally:
-        keras.mixed_precision.set_global_policy(policy)
-
-
-@computing_in_float32()
-def load_encoder(run_or_bert_dir: str | Path) -> SentenceEncoder:
+def load_encoder(run_or_bert_dir: str | Path, precision: str = 'fp32') -> SentenceEncoder:
     """Load the encoder of a run (its best epoch), or a pretrained one.
 
-    It computes in float32, whatever --precision the run was trained with, or this process uses.
     A run has the pooling it was trained with, a folder of sentence-transformers its own, and any
     other BERT [CLS].
 
     Args:
         run_or_bert_dir: `runs/{task}.{model}.{method}.seed{n}`, a folder with a BERT, or `hf:NAME`.
+        precision: what it computes in, whatever the run was trained in or this process uses:
+            'fp32', 'bf16' or 'fp16'.
 
     Raises:
         UserError: none of these, a broken file, a run of Interact, or files that ask for what
             cannot be done (see `settings`).
+        ValueError: another precision.
     """
     source = find_source(run_or_bert_dir)
     if source.is_joint:
@@ -211,9 +201,10 @@ def load_encoder(run_or_bert_dir: str | Path) -> SentenceEncoder:
             'sentence vectors; train_cosent.py and train_sbert.py do'
         )
     tokenizer = load_tokenizer(source.bert_dir)
-    if source.run is None:
-        bert = load_bert(source.bert_dir, source.maxlen, pooling=source.pooling)
-    else:
-        bert = build_bert(source.bert_dir, source.maxlen, pooling=source.pooling)
-        read_weights(source.run / WEIGHTS_FILE, named_weights(bert))
-    return SentenceEncoder(bert, tokenizer, source.maxlen)
+    with computing_in(precision):
+        if source.run is None:
+            bert = load_bert(source.bert_dir, source.maxlen, pooling=source.pooling)
+        else:
+            bert = build_bert(source.bert_dir, source.maxlen, pooling=source.pooling)
+            read_weights(source.run / WEIGHTS_FILE, named_weights(bert))
+        return SentenceEncoder(bert, tokenizer, source.maxlen)

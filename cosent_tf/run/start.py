@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from cosent_tf.bert.compat import device_name, keras, tf, versions
 from cosent_tf.bert.formats import CONFIGS
 from cosent_tf.bert.inputs import replicas
+from cosent_tf.bert.precision import POLICIES
 from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import UserError
 from cosent_tf.readers import read_json
@@ -31,7 +32,6 @@ from cosent_tf.run.folder import (
 )
 
 UNITS = {'accuracy': ('accuracy', ' %'), 'spearman': ('Spearman', ' (×100)')}
-POLICIES = {'fp32': 'float32', 'bf16': 'mixed_bfloat16', 'fp16': 'mixed_float16'}
 
 # Of an encoder, what a run needs as it was; not the weights: it has its own from epoch 1 on.
 BERT_FILES = (*CONFIGS, 'vocab.txt', 'tokenizer.json', 'tokenizer_config.json')
