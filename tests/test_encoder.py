@@ -118,6 +118,14 @@ def test_an_encoder_computes_in_the_precision_asked_for(small_bert):
         load_encoder(small_bert, 'bfloat16')
 
 
+def test_half_precision_rounds_no_residual_connection(small_bert):
+    """Guards bf16 vectors: those of 12 layers, rounded at each sum, were off twice as much."""
+    [*_, layer] = load_encoder(small_bert, 'bf16').model.layers
+    computed = {part.name: part.compute_dtype for part in layer.bert.layers}
+    assert {dtype for name, dtype in computed.items() if name.endswith('-Add')} == {'float32'}
+    assert 'bfloat16' in computed.values()
+
+
 def test_half_precision_takes_large_activations(bert_dir, token_ids):
     """Guards fp16: squared in half precision, they would overflow and leave constant vectors."""
     ids = tf.constant(token_ids.padded(np.arange(3)))

@@ -57,6 +57,8 @@ class PooledBERT(BERT):
         if 'epsilon' in kwargs:  # of a LayerNormalization: bert4keras always passes 1e-12
             kwargs['epsilon'] = self.layer_norm_eps
             kwargs['dtype'] = 'float32'  # in half precision its squares would overflow
+        if layer is keras.layers.Add:
+            kwargs['dtype'] = 'float32'  # of the residual connections: what is added up stays exact
         attention = f'Transformer-{self.num_hidden_layers - 1}-MultiHeadSelfAttention'
         last = kwargs.get('name') in (attention, f'{attention}-Add')
         if self.pooling == 'cls' and inputs is not None and last:
