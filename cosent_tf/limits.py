@@ -129,14 +129,30 @@ def project(vectors: np.ndarray, d: int, random: np.random.Generator) -> np.ndar
     return vectors @ random.normal(0, d**-0.5, (vectors.shape[1], d))
 
 
-def reduce(vectors: np.ndarray, k: int) -> np.ndarray:
+def reduce(vectors: np.ndarray, k: int, fewer: np.ndarray | None = None) -> np.ndarray:
     """Return n vectors of k dimensions with nearly the inner products of (n, D) ones.
 
-    The largest k eigenvalues of VVᵀ are best for all of it. As only the entries off the diagonal
-    are wanted, the diagonal is then replaced by that of the result, again and again, as in
-    principal factor analysis: each time the sum of their squared errors falls or stays.
+    Args:
+        vectors: (n, D).
+        k: at most n and D.
+        fewer: a result of fewer dimensions, to be at least as near as.
     """
-    products, n = vectors @ vectors.T, len(vectors)
+    products = vectors @ vectors.T
+    above = np.triu_indices(len(products), 1)
+    starts = [np.diag(products)] + ([] if fewer is None else [np.sum(fewer**2, axis=1)])
+    results = [_factors(products, k, diagonal) for diagonal in starts]
+    return min(results, key=lambda result: np.sum((result @ result.T - products)[above] ** 2))
+
+
+def _factors(products: np.ndarray, k: int, diagonal: np.ndarray) -> np.ndarray:
+    """Return (n, k) whose inner products are near to (n, n) ones off the diagonal.
+
+    The largest k eigenvalues are best for all of a matrix. As its diagonal is not wanted, it is
+    replaced by that of the result, again and again, as in principal factor analysis: each time the
+    sum of the other squared errors falls or stays.
+    """
+    products, n = products.copy(), len(products)
+    np.fill_diagonal(products, diagonal)
     for _ in range(ROUNDS):
         values, axes = eigh(products, subset_by_index=[n - k, n - 1])
         reduced = axes * np.sqrt(np.maximum(values, 0))
@@ -158,10 +174,10 @@ def dimension_curve(similarity: np.ndarray, vectors: np.ndarray, threshold: floa
     """
     n = len(vectors)
     random = np.random.default_rng(0)
-    curve = []
+    curve, reduced = [], None
     for d in sorted({2**i for i in range(11)} | {enough_dimensions(n), n}):
-        there = d <= min(vectors.shape)
-        best = compare(similarity, reduce(vectors, d), threshold) if there else None
+        reduced = reduce(vectors, d, reduced) if d <= min(vectors.shape) else None
+        best = None if reduced is None else compare(similarity, reduced, threshold)
         draws = [compare(similarity, project(vectors, d, random), threshold) for _ in range(DRAWS)]
         curve.append({'d': d, 'best': best, 'random': Fit(*np.mean(draws, axis=0).tolist())})
     return curve

@@ -87,6 +87,18 @@ def test_fewer_dimensions_do_not_count_the_diagonal():
     assert rms[0] / rms[-1] == pytest.approx(np.sqrt(1024), rel=0.5)
 
 
+def test_more_dimensions_use_what_fewer_have_found():
+    """Guards the best of the curve: from a long diagonal alone, 32 dimensions end at 0.035."""
+    draw = np.random.default_rng(0)
+    level = draw.random(40)
+    similarity = limits.symmetric(0.9 * (level[:, None] + level > 1) + 0.1 * draw.random((40, 40)))
+    _, vectors = limits.represent(similarity)
+    curve = limits.dimension_curve(similarity, vectors, threshold=0.5)
+    rms = {row['d']: row['best'].rms for row in curve if row['best']}
+    assert list(rms.values()) == sorted(rms.values(), reverse=True)
+    assert rms[32] < 0.01 and rms[40] < 1e-12
+
+
 def test_enough_dimensions_are_those_from_which_on_all_are():
     """Guards the figure below the curve against a lucky draw, and a curve that never gets there."""
     curve = [
