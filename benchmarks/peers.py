@@ -26,7 +26,10 @@ from cosent_tf.cli import exit_on_error, positive
 from cosent_tf.errors import UserError
 
 PEER = 'sentence-transformers'
-OWN_THREADS = {'TF_NUM_INTRAOP_THREADS': '0'}  # as many as TensorFlow takes, not as we set it
+AS_IT_COMES = {  # threads as TensorFlow takes them, memory as glibc does: not as we set them
+    'TF_NUM_INTRAOP_THREADS': '0',
+    'MALLOC_PERTURB_': '0',
+}
 
 
 def main():
@@ -67,7 +70,7 @@ def measure(job: str, args, work: Workload) -> tuple[dict[str, list[float]], dic
 
         workers = {
             'ours': start(*tensorflow, f'{job}-ours'),
-            'plain': start(*tensorflow, f'{job}-plain', **OWN_THREADS),
+            'plain': start(*tensorflow, f'{job}-plain', **AS_IT_COMES),
             PEER: start(args.peers_python, 'benchmarks.sentence_transformers_worker', job),
         }
         turns = {name: worker.turn for name, worker in workers.items()}

@@ -4,9 +4,9 @@
     python -m benchmarks.train_throughput --scaling 1000 4000 16000
 
 Both train one epoch a turn on the same batches in the same order; the first turn, in which graphs
-are traced, is not counted. Both run in this process, so the plain way too has the threads that
-this project sets; benchmarks.peers gives it TensorFlow's own. With --scaling: does a pair cost the
-same however many there are?
+are traced, is not counted. Both run in this process, so the plain way too has the threads and the
+allocator as this project sets them; benchmarks.peers has it as it comes. With --scaling: does a
+pair cost the same however many there are?
 
 Useful FLOP are those that the [CLS] vectors of the real tokens need: matrix products and attention,
 forward and (twice that) backward; of the last layer the keys and values of all tokens, the rest for

@@ -10,6 +10,7 @@ import pytest
 from cosent_tf.cli import exit_on_error
 from tests.helpers import exit_code
 
+ROOT = Path(__file__).parent.parent
 TINY = '--task TOY --layers 1 --hidden 24 --inner 48 --batch_size 16 --maxlen 40 --data_dir {}'
 
 # The file that each command writes.
@@ -18,6 +19,7 @@ COMMANDS = {
     'train_scaling': f'train_throughput --scaling 20 40 {TINY}',
     'eval_throughput': f'eval_throughput {TINY}',
     'input_pipeline': f'input_pipeline {TINY}',
+    'allocator': f'allocator --steps 2 {TINY}',
     'micro_batch': f'micro_batch --batch_sizes 16 --micro_batch 8 --most_whole 8 {TINY}',
     'loss_scaling': 'loss_scaling --pairs 32 --width 8',
     'threshold_search': 'threshold_search --pairs 100',
@@ -30,6 +32,7 @@ def test_a_benchmark_measures_and_writes(name, data_dir, tmp_path, monkeypatch):
     arguments = [*COMMANDS[name].format(data_dir).split(), '--rounds', '1']
     monkeypatch.setattr(sys, 'argv', arguments)
     monkeypatch.setattr('benchmarks.train_throughput.MATRIX', 64)
+    monkeypatch.setenv('PYTHONPATH', str(ROOT))  # of workers
     monkeypatch.chdir(tmp_path)
     importlib.import_module(f'benchmarks.{arguments[0]}').main()
     result = json.loads(Path(f'build/benchmarks/{name}.json').read_text('utf-8'))

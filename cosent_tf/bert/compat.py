@@ -23,6 +23,8 @@ import types
 from collections.abc import Iterator
 from pathlib import Path
 
+from cosent_tf.bert.allocator import keep_freed_memory
+
 
 def _check_nothing_imported_keras_3() -> None:
     """Refuse a process in which Keras 3 was there first: it cannot be taken back."""
@@ -76,6 +78,7 @@ os.environ['TF_USE_LEGACY_KERAS'] = '1'
 os.environ['TF_KERAS'] = '1'
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 _provide_distutils()
+keep_freed_memory()
 
 for package, command in (
     ('tensorflow', 'pip install -r requirements.txt'),
