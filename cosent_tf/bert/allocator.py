@@ -18,7 +18,7 @@ def keep_freed_memory() -> None:
     To do before the first thread starts. Does nothing without glibc, nor where the environment
     has settings for its malloc, which are then the user's to choose.
     """
-    chosen = any(name.startswith('MALLOC_') and name.endswith('_') for name in os.environ)
+    chosen = any(name.startswith('MALLOC_') for name in os.environ)
     if chosen or 'glibc.malloc' in os.environ.get('GLIBC_TUNABLES', ''):
         return
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
