@@ -14,10 +14,9 @@ from pathlib import Path
 
 from benchmarks.common import alternate, ratio, report
 from benchmarks.prepare import make_workload, settings, workload_parser
-from benchmarks.turns import Worker
+from benchmarks.turns import GLIBC_AS_IT_COMES, Worker
 from cosent_tf.cli import exit_on_error, positive
 
-AS_IT_COMES = {'MALLOC_PERTURB_': '0'}  # glibc's default, but set: so left alone
 HUGE_PAGES = {
     'GLIBC_TUNABLES': 'glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.arena_max=1:'
     'glibc.malloc.trim_threshold=0x7fffffffffffffff'
@@ -33,7 +32,11 @@ def main():
         path = Path(folder) / 'workload.json'
         work.save(path)
         worker = sys.executable, 'benchmarks.tensorflow_worker', 'train-ours', str(path)
-        environments = {'kept': {}, 'as it comes': AS_IT_COMES, 'kept, huge pages': HUGE_PAGES}
+        environments = {
+            'kept': {},
+            'as it comes': GLIBC_AS_IT_COMES,
+            'kept, huge pages': HUGE_PAGES,
+        }
         turns = {
             name: stack.enter_context(closing(Worker(*worker, **environment))).turn
             for name, environment in environments.items()

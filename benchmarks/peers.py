@@ -20,16 +20,14 @@ from pathlib import Path
 
 from benchmarks.common import alternate, ratio, report
 from benchmarks.prepare import make_workload, settings, workload_parser
-from benchmarks.turns import Worker
+from benchmarks.turns import GLIBC_AS_IT_COMES, Worker
 from benchmarks.workload import Workload
 from cosent_tf.cli import exit_on_error, positive
 from cosent_tf.errors import UserError
 
 PEER = 'sentence-transformers'
-AS_IT_COMES = {  # threads as TensorFlow takes them, memory as glibc does: not as we set them
-    'TF_NUM_INTRAOP_THREADS': '0',
-    'MALLOC_PERTURB_': '0',
-}
+# Threads as TensorFlow takes them, memory as glibc does: not as we set them.
+AS_IT_COMES = {'TF_NUM_INTRAOP_THREADS': '0', **GLIBC_AS_IT_COMES}
 
 
 def main():

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+GLIBC_AS_IT_COMES = {'MALLOC_PERTURB_': '0'}  # its default, but set: so cosent_tf changes nothing
+
 
 class Worker:
     """A subject in another process; `turn` lets it do its work once."""

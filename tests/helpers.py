@@ -5,6 +5,8 @@ import io
 import json
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,12 @@ def toy_flags(bert_dir, data_dir, **more):
     values = {'task': 'TOY', 'bert_dir': bert_dir, 'data_dir': data_dir, 'epochs': 3}
     values |= {'batch_size': 16, 'maxlen': 40, 'lr': 1e-3, 'dropout_rate': 0} | more
     return {name: str(value) for name, value in values.items()}
+
+
+def run_code(code):
+    """Run Python code in a process of its own."""
+    command = [sys.executable, '-c', code]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 def exit_code(function, *arguments, **options):

@@ -1,15 +1,10 @@
 """The meeting of bert4keras and today's TensorFlow, each case in a process of its own."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from cosent_tf.bert.compat import Adam, PlainAdam, tf
-
-ROOT = Path(__file__).parent.parent
+from tests.helpers import run_code
 
 
 def weights_after(optimizer, steps=20):
@@ -38,14 +33,9 @@ def test_float32_products_are_float32():
     assert not tf.config.experimental.tensor_float_32_execution_enabled()
 
 
-def run(code):
-    command = [sys.executable, '-c', code]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-
-
 def test_keras_3_imported_first_is_refused_with_the_cure():
     """Guards against bert4keras failing later with an unrelated message."""
-    done = run('import keras; import cosent_tf.bert.compat')
+    done = run_code('import keras; import cosent_tf.bert.compat')
     assert 'import cosent_tf.bert.compat first' in done.stderr.splitlines()[-1]
 
 
@@ -55,7 +45,7 @@ def test_missing_bert4keras_is_told_with_the_pip_line():
         'import importlib.util as u; find = u.find_spec\n'
         'u.find_spec = lambda name, *a: None if name == "bert4keras" else find(name, *a)\n'
     )
-    done = run(hide + 'import cosent_tf.bert.compat')
+    done = run_code(hide + 'import cosent_tf.bert.compat')
     assert 'pip install --no-deps bert4keras==0.11.5' in done.stderr.splitlines()[-1]
 
 
@@ -70,6 +60,6 @@ def test_bert4keras_imports_without_distutils():
         'find = u.find_spec\n'
         'u.find_spec = lambda name, *a: None if name == "distutils" else find(name, *a)\n'
     )
-    done = run(hide + 'from cosent_tf.bert.compat import Adam; Adam(1e-3); print("built")')
+    done = run_code(hide + 'from cosent_tf.bert.compat import Adam; Adam(1e-3); print("built")')
     assert done.stdout == 'built\n', done.stderr
     assert done.stderr == ''

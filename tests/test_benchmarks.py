@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from cosent_tf.cli import exit_on_error
-from tests.helpers import exit_code
+from tests.helpers import ROOT, exit_code
 
-ROOT = Path(__file__).parent.parent
 TINY = '--task TOY --layers 1 --hidden 24 --inner 48 --batch_size 16 --maxlen 40 --data_dir {}'
 
 # The file that each command writes.

@@ -1,15 +1,12 @@
 """The rooms of the house: which way imports go, and what the package itself offers."""
 
 import ast
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 import cosent_tf
+from tests.helpers import ROOT, run_code
 
-ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / 'cosent_tf'
 SCRIPTS = {path.stem for path in ROOT.glob('*.py')}
 
@@ -42,7 +39,7 @@ def test_bert_does_not_know_run_and_nothing_imports_a_script():
 def test_what_needs_no_tensorflow_does_not_import_it(statement):
     """Guards an evaluation that starts in well under a second, on any machine."""
     code = f'import sys; {statement}; print([m for m in sys.modules if "tensorflow" in m])'
-    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
+    done = run_code(code)
     assert done.stdout == '[]\n', done.stderr
 
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 
 # malloc.h of glibc; mallopt(3)
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
@@ -21,9 +22,9 @@ def keep_freed_memory() -> None:
     chosen = any(name.startswith('MALLOC_') for name in os.environ)
     if chosen or 'glibc.malloc' in os.environ.get('GLIBC_TUNABLES', ''):
         return
-    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
-    if mallopt is None:  # macOS, musl
+    if platform.libc_ver()[0] != 'glibc':
         return
+    mallopt = ctypes.CDLL(None).mallopt
     mallopt(_M_MMAP_MAX, 0)  # big blocks come from the heap too,
     mallopt(_M_TRIM_THRESHOLD, _NEVER)  # which never shrinks,
     mallopt(_M_ARENA_MAX, 1)  # and is one for all threads: the others' are too small for big blocks
