@@ -37,7 +37,9 @@ def test_a_benchmark_measures_and_writes(name, data_dir, tmp_path, monkeypatch):
     result = json.loads(Path(f'build/benchmarks/{name}.json').read_text('utf-8'))
     assert result['machine']['cores'] >= 1 and result['settings']
     for row in result['rows']:
-        assert all(value > 0 for value in row.values() if isinstance(value, float))
+        figures = {name: value for name, value in row.items() if isinstance(value, float)}
+        # a loss this small may fit into memory that the process had already
+        assert all(value > 0 or name.endswith(' MB') for name, value in figures.items())
 
 
 def test_the_coverage_of_intervals_is_measured(tmp_path, monkeypatch):
