@@ -22,9 +22,11 @@ $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	touch $@
 
+# optimum-intel declares torchvision and nncf too, which encoding with OpenVINO does not use.
 $(PEERS)/installed: requirements-peers.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/pip install --quiet -r requirements-peers.txt
+	$(PEERS)/bin/pip install --quiet --no-deps optimum-intel==2.2.0
 	touch $@
 
 $(PEERS)/installed-dev: requirements-dev.txt $(PEERS)/installed

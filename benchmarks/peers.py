@@ -1,12 +1,14 @@
 """The same work with sentence-transformers, with the plain way and with this project, alternating.
 
     make bench-peers
-    python -m benchmarks.peers [--data_dir DIR --task BQ --vocab FILE]
+    python -m benchmarks.peers [--data_dir DIR --task BQ --vocab FILE] [--precisions fp32 bf16]
 
 Training: CoSENT on the same pairs in the same batches, a BERT of the same size, dropout 0.1 and
 Adam; sentence-transformers as its documentation has it (SentenceTransformerTrainer, CoSENTLoss).
-Scoring: from the texts of the test split to cosines; sentence-transformers by `encode`, the plain
-way by a `predict` call for each 64 rows.
+Scoring: from the texts of the test split to cosines; sentence-transformers by `encode`, with its
+backends torch and OpenVINO, the plain way, in fp32 only, by a `predict` call for each 64 rows.
+Its third backend, ONNX, is not among them: optimum-onnx 0.1.0, which it needs, asks for an older
+transformers than sentence-transformers 6.2 does.
 
 Every subject is a process of its own, on the CPU, with as many threads as its library takes by
 itself. It has a first turn that is not counted, then its turns with the others.
@@ -26,6 +28,8 @@ from cosent_tf.cli import exit_on_error, positive
 from cosent_tf.errors import UserError
 
 PEER = 'sentence-transformers'
+JOBS = {'train': ['train-torch'], 'score': ['score-torch', 'score-openvino']}
+PRECISIONS = ('fp32', 'bf16')
 # Threads as TensorFlow takes them, memory as glibc does: not as we set them.
 AS_IT_COMES = {'TF_NUM_INTRAOP_THREADS': '0', **GLIBC_AS_IT_COMES}
 
@@ -35,6 +39,13 @@ def main():
     add = parser.add_argument
     add('--steps', type=positive(int), default=50, help='of training a turn (default: 50)')
     add('--pairs', type=positive(int), default=0, help='of test to score (default: all)')
+    add(
+        '--precisions',
+        nargs='+',
+        choices=['fp32', 'bf16'],
+        default=['fp32'],
+        help='(default: fp32)',
+    )
     add('--peers_python', default='.venv-peers/bin/python', help='where the peers are installed')
     args = parser.parse_args()
     if not Path(args.peers_python).is_file():
@@ -48,43 +59,55 @@ def main():
             *speeds('scoring', 'sentences', 2 * len(work.test), scoring),
         ]
         title = f'{PEER} {versions[PEER]}, torch {versions["torch"]}'
-        seconds = {'training': training, 'scoring': scoring}
+        seconds = {
+            job: {' '.join(subject): values for subject, values in turns.items()}
+            for job, turns in {'training': training, 'scoring': scoring}.items()
+        }
         report('peers', title, rows, settings(args, work), peers=versions, seconds=seconds)
 
 
-def measure(job: str, args, work: Workload) -> tuple[dict[str, list[float]], dict[str, str]]:
+def measure(job: str, args, work: Workload) -> tuple[dict[tuple, list[float]], dict[str, str]]:
     """Let all subjects train or score in turns.
 
     Returns:
-        The seconds of every turn, by subject, and the versions of the peers' libraries.
+        The seconds of every turn, by name and precision, and the versions of the peers' libraries.
     """
     path = Path(work.bert_dir) / 'workload.json'
     work.save(path)
     tensorflow = sys.executable, 'benchmarks.tensorflow_worker'
+    peer = args.peers_python, 'benchmarks.sentence_transformers_worker'
+    workers = {}
     with ExitStack() as stack:
 
-        def start(*command, **environment):
-            return stack.enter_context(closing(Worker(*command, str(path), **environment)))
+        def start(name, precision, *command, **environment):
+            worker = Worker(*command, precision, str(path), **environment)
+            workers[name, precision] = stack.enter_context(closing(worker))
 
-        workers = {
-            'ours': start(*tensorflow, f'{job}-ours'),
-            'plain': start(*tensorflow, f'{job}-plain', **AS_IT_COMES),
-            PEER: start(args.peers_python, 'benchmarks.sentence_transformers_worker', job),
-        }
-        turns = {name: worker.turn for name, worker in workers.items()}
-        return alternate(turns, args.rounds), workers[PEER].versions
+        for precision in args.precisions:
+            start('ours', precision, *tensorflow, f'{job}-ours')
+            for peer_job in JOBS[job]:
+                start(f'{PEER}, {peer_job.split("-")[1]}', precision, *peer, peer_job)
+        if 'fp32' in args.precisions:
+            start('plain bert4keras', 'fp32', *tensorflow, f'{job}-plain', **AS_IT_COMES)
+        turns = {subject: worker.turn for subject, worker in workers.items()}
+        versions = workers[f'{PEER}, torch', args.precisions[0]].versions
+        return alternate(turns, args.rounds), versions
 
 
-def speeds(work: str, unit: str, count: int, seconds: dict[str, list[float]]) -> list[dict]:
-    """Make table rows of the seconds that each subject took for so many pairs or sentences."""
+def speeds(work: str, unit: str, count: int, seconds: dict[tuple, list[float]]) -> list[dict]:
+    """Make table rows of the seconds that each subject took for so many pairs or sentences.
+
+    The ratio is to this project's speed in the same precision.
+    """
     return [
         {
             'work': f'{work}, {unit}/s',
+            'precision': precision,
             'with': name,
             'speed': count / statistics.median(values),
-            'ours is faster': ratio(seconds['ours'], values),
+            'ours is faster': ratio(seconds['ours', precision], values),
         }
-        for name, values in seconds.items()
+        for (name, precision), values in seconds.items()
     ]
 
 

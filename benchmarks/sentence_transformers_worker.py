@@ -1,19 +1,24 @@
 """The worker of `benchmarks.peers` for sentence-transformers, in its own environment.
 
-    python -m benchmarks.sentence_transformers_worker train|score WORKLOAD
+    python -m benchmarks.sentence_transformers_worker JOB PRECISION WORKLOAD
+
+JOB is train-torch, score-torch or score-openvino, PRECISION fp32 or bf16.
 
 Training is what its documentation shows: SentenceTransformerTrainer with CoSENTLoss, with all its
 defaults but these: the pairs in the order in which ours gets them, a constant learning rate, no
-files, no progress. Scoring is `encode` of all sentences, with its defaults, and their cosines.
+files, no progress; bf16 is the trainer's own (autocast). Scoring is `encode` of all sentences, with
+its defaults, and their cosines; bf16 are weights of bfloat16 (torch), or OpenVINO's hint.
 """
 
 import sys
 import tempfile
 import time
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+import torch
 from datasets import Dataset
 from sentence_transformers import (
     SentenceTransformer,
@@ -29,7 +34,18 @@ from transformers import BertConfig, BertModel, BertTokenizer, TrainerCallback
 from benchmarks.turns import Turns
 from benchmarks.workload import SEED, Workload
 
-LIBRARIES = ('torch', 'sentence-transformers', 'transformers', 'accelerate')
+LIBRARIES = ('torch', 'sentence-transformers', 'transformers', 'accelerate', 'openvino')
+# What each backend is given for a precision.
+PRECISIONS = {
+    'torch': {
+        'fp32': {'dtype': torch.float32, 'add_pooling_layer': False},
+        'bf16': {'dtype': torch.bfloat16, 'add_pooling_layer': False},
+    },
+    'openvino': {
+        'fp32': {'ov_config': {'INFERENCE_PRECISION_HINT': 'f32'}},
+        'bf16': {'ov_config': {'INFERENCE_PRECISION_HINT': 'bf16'}},
+    },
+}
 EPOCHS = 1000  # the process is ended long before
 
 
@@ -73,7 +89,7 @@ def make_model(work: Workload) -> SentenceTransformer:
     return SentenceTransformer(modules=[transformer, Pooling(config.hidden_size, 'cls')])
 
 
-def train(work: Workload, turns: Turns) -> None:
+def train(work: Workload, precision: str, turns: Turns) -> None:
     """Train, an epoch a turn."""
     model = make_model(work)
     text1, text2, labels = zip(*work.train, strict=True)
@@ -89,6 +105,8 @@ def train(work: Workload, turns: Turns) -> None:
             save_strategy='no',
             report_to='none',
             disable_tqdm=True,
+            use_cpu=True,  # asked for with bf16
+            bf16=precision == 'bf16',
             dataloader_pin_memory=False,  # for GPUs only
         )
         SentenceTransformerTrainer(
@@ -100,9 +118,12 @@ def train(work: Workload, turns: Turns) -> None:
         ).train()
 
 
-def score(work: Workload, turns: Turns) -> None:
+def score(work: Workload, precision: str, turns: Turns, backend: str) -> None:
     """Encode the sentences of `test`, all of them a turn."""
-    model = make_model(work)
+    with tempfile.TemporaryDirectory() as folder:
+        make_model(work).save(folder)
+        options = PRECISIONS[backend][precision]
+        model = SentenceTransformer(folder, backend=backend, model_kwargs=options)
     text1, text2, _ = zip(*work.test, strict=True)
 
     def turn() -> float:
@@ -114,7 +135,13 @@ def score(work: Workload, turns: Turns) -> None:
     turns.serve(turn)
 
 
+JOBS = {
+    'train-torch': train,
+    'score-torch': partial(score, backend='torch'),
+    'score-openvino': partial(score, backend='openvino'),
+}
+
 if __name__ == '__main__':
-    _, subject, path = sys.argv
+    _, job, precision, path = sys.argv
     turns = Turns({name: metadata.version(name) for name in LIBRARIES})
-    {'train': train, 'score': score}[subject](Workload.load(path), turns)
+    JOBS[job](Workload.load(path), precision, turns)

@@ -1,8 +1,9 @@
 """The worker of `benchmarks.peers` for this project and for the plain way.
 
-    python -m benchmarks.tensorflow_worker train-ours|train-plain|score-ours|score-plain WORKLOAD
+    python -m benchmarks.tensorflow_worker SUBJECT PRECISION WORKLOAD
 
-WORKLOAD is the file that `benchmarks.peers` wrote.
+SUBJECT is train-ours, train-plain, score-ours or score-plain, PRECISION fp32 or bf16. WORKLOAD is
+the file that `benchmarks.peers` wrote.
 """
 
 import sys
@@ -18,6 +19,8 @@ from benchmarks.subjects import (
 )
 from benchmarks.turns import Turns
 from benchmarks.workload import Workload
+from cosent_tf.bert.compat import keras
+from cosent_tf.bert.precision import POLICIES
 
 SUBJECTS = {
     'train-ours': lambda work: training(our_model(work), make_batches(work)),
@@ -27,6 +30,7 @@ SUBJECTS = {
 }
 
 if __name__ == '__main__':
-    _, subject, path = sys.argv
+    _, subject, precision, path = sys.argv
+    keras.mixed_precision.set_global_policy(POLICIES[precision])
     turn = SUBJECTS[subject](Workload.load(path))
     Turns(versions(LIBRARIES)).serve(turn)
