@@ -31,14 +31,14 @@ def main():
         work = make_workload(args, folder, args.steps * args.batch_size)
         path = Path(folder) / 'workload.json'
         work.save(path)
-        worker = sys.executable, 'benchmarks.tensorflow_worker', 'train-ours', str(path)
+        worker = sys.executable, 'benchmarks.tensorflow_worker', 'train-ours', 'fp32'
         environments = {
             'kept': {},
             'as it comes': GLIBC_AS_IT_COMES,
             'kept, huge pages': HUGE_PAGES,
         }
         turns = {
-            name: stack.enter_context(closing(Worker(*worker, **environment))).turn
+            name: stack.enter_context(closing(Worker(*worker, str(path), **environment))).turn
             for name, environment in environments.items()
         }
         seconds = alternate(turns, args.rounds)
