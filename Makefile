@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUNS ?= runs
 PEERS ?= .venv-peers
+RIVALS ?= .venv-rivals
 PACKAGE ?= .venv-package
 TENSORFLOW ?= # with a GPU: TENSORFLOW='tensorflow[and-cuda]==2.21.0'
 TABLE ?= # flags, such as TABLE='--tasks BQ --seeds 1 2 3'
@@ -22,16 +23,17 @@ $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	touch $@
 
-# optimum-intel declares torchvision and nncf too, which encoding with OpenVINO does not use.
-$(PEERS)/installed: requirements-peers.txt
+$(PEERS)/installed: requirements-peers.txt requirements-dev.txt
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/pip install --quiet -r requirements-peers.txt
-	$(PEERS)/bin/pip install --quiet --no-deps optimum-intel==2.2.0
+	$(PEERS)/bin/pip install --quiet -r requirements-peers.txt -r requirements-dev.txt
+	$(PEERS)/bin/pip install --quiet --no-deps bert4keras==0.11.5
 	touch $@
 
-$(PEERS)/installed-dev: requirements-dev.txt $(PEERS)/installed
-	$(PEERS)/bin/pip install --quiet -r requirements-dev.txt
-	$(PEERS)/bin/pip install --quiet --no-deps bert4keras==0.11.5
+# optimum-intel declares torchvision and nncf too, which encoding with OpenVINO does not use.
+$(RIVALS)/installed: requirements-rivals.txt
+	$(PYTHON) -m venv $(RIVALS)
+	$(RIVALS)/bin/pip install --quiet -r requirements-rivals.txt
+	$(RIVALS)/bin/pip install --quiet --no-deps optimum-intel==2.2.0
 	touch $@
 
 # Plain TensorFlow uses no GPU, so that one which is there is no error here.
@@ -62,7 +64,7 @@ test-table: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m weekly
 
 # The same vectors as transformers and sentence-transformers, from the same folders.
-test-peers: $(PEERS)/installed-dev
+test-peers: $(PEERS)/installed
 	$(PEERS)/bin/python -m pytest tests/peers
 
 # The package as a user installs it. What an earlier build left would be part of the wheel again.
@@ -73,8 +75,8 @@ test-package:
 	$(PACKAGE)/bin/pip install --quiet --no-deps bert4keras==0.11.5
 	$(PACKAGE)/bin/python -P tests/installed.py
 
-bench-peers: $(VENV)/installed $(PEERS)/installed
-	$(BIN)/python -m benchmarks.peers --peers_python $(PEERS)/bin/python $(BENCH)
+bench-peers: $(VENV)/installed $(RIVALS)/installed
+	$(BIN)/python -m benchmarks.peers --peers_python $(RIVALS)/bin/python $(BENCH)
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(PACKAGE)
+	rm -rf $(VENV) $(PEERS) $(RIVALS) $(PACKAGE)

@@ -46,7 +46,7 @@ def main():
         default=['fp32'],
         help='(default: fp32)',
     )
-    add('--peers_python', default='.venv-peers/bin/python', help='where the peers are installed')
+    add('--peers_python', default='.venv-rivals/bin/python', help='where the peers are installed')
     args = parser.parse_args()
     if not Path(args.peers_python).is_file():
         raise UserError(f'{args.peers_python} not found; make bench-peers installs the peers')
