@@ -1,7 +1,9 @@
 """Encoding without padding: the same vectors and gradients as the plain way, in the same order."""
 
 import functools
+import gc
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -177,6 +179,17 @@ def test_row_encoder_returns_the_order_of_the_rows(bert_dir, token_ids, monkeypa
     _, plain_call = plain_vectors(bert_dir)
     everything = tf.constant(token_ids.padded(np.arange(len(LENGTHS))))
     np.testing.assert_allclose(encode(token_ids), plain_call(everything), atol=2e-6)
+
+
+def test_encoded_rows_are_freed(bert_dir):
+    """Guards millions of lines, or a service's calls, in constant memory."""
+    encode = load_encoder(bert_dir).encode_rows
+    rows = TokenRows([[2, 5, 3]])
+    freed = weakref.ref(rows)
+    encode(rows)
+    del rows
+    gc.collect()
+    assert freed() is None
 
 
 def test_no_texts_give_no_vectors_and_one_text_is_no_list(bert_dir):

@@ -116,11 +116,18 @@ class RowEncoder:
         def inputs(_: int, own: slice) -> Iterator[np.ndarray]:
             return (rows.padded(batch) for step in steps for batch in step[own])
 
-        dataset = distribute(inputs, tf.TensorSpec((None, None), tf.int32))
+        signature = tf.TensorSpec((None, None), tf.int32)
+        if (
+            replicas() == 1
+        ):  # no dataset: TensorFlow would keep its generator, and the rows, for good
+            batches = inputs(1, slice(1))
+        else:
+            batches = distribute(inputs, signature)
+            signature = batches.element_spec
         if self._step is None:
-            self._step = tf.function(self._encode, [dataset.element_spec])
+            self._step = tf.function(self._encode, [signature])
         with tqdm(total=len(rows), desc='encoding', delay=2, leave=False, disable=None) as bar:
-            for step, token_ids in zip(steps, dataset, strict=True):
+            for step, token_ids in zip(steps, batches, strict=True):
                 numbers = np.concatenate(step)
                 outputs[numbers] = self._step(token_ids).numpy()
                 bar.update(len(numbers))
