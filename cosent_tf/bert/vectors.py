@@ -117,9 +117,7 @@ class RowEncoder:
             return (rows.padded(batch) for step in steps for batch in step[own])
 
         signature = tf.TensorSpec((None, None), tf.int32)
-        if (
-            replicas() == 1
-        ):  # no dataset: TensorFlow would keep its generator, and the rows, for good
+        if replicas() == 1:  # no dataset: TensorFlow keeps its generator, so the rows, for good
             batches = inputs(1, slice(1))
         else:
             batches = distribute(inputs, signature)
