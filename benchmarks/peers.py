@@ -28,7 +28,7 @@ from cosent_tf.cli import exit_on_error, positive
 from cosent_tf.errors import UserError
 
 PEER = 'sentence-transformers'
-JOBS = {'train': ['train-torch'], 'score': ['score-torch', 'score-openvino']}
+BACKENDS = {'train': ['torch'], 'score': ['torch', 'openvino']}
 PRECISIONS = ('fp32', 'bf16')
 # Threads as TensorFlow takes them, memory as glibc does: not as we set them.
 AS_IT_COMES = {'TF_NUM_INTRAOP_THREADS': '0', **GLIBC_AS_IT_COMES}
@@ -39,13 +39,7 @@ def main():
     add = parser.add_argument
     add('--steps', type=positive(int), default=50, help='of training a turn (default: 50)')
     add('--pairs', type=positive(int), default=0, help='of test to score (default: all)')
-    add(
-        '--precisions',
-        nargs='+',
-        choices=['fp32', 'bf16'],
-        default=['fp32'],
-        help='(default: fp32)',
-    )
+    add('--precisions', nargs='+', choices=PRECISIONS, default=['fp32'], help='default: fp32')
     add('--peers_python', default='.venv-rivals/bin/python', help='where the peers are installed')
     args = parser.parse_args()
     if not Path(args.peers_python).is_file():
@@ -85,8 +79,8 @@ def measure(job: str, args, work: Workload) -> tuple[dict[tuple, list[float]], d
 
         for precision in args.precisions:
             start('ours', precision, *tensorflow, f'{job}-ours')
-            for peer_job in JOBS[job]:
-                start(f'{PEER}, {peer_job.split("-")[1]}', precision, *peer, peer_job)
+            for backend in BACKENDS[job]:
+                start(f'{PEER}, {backend}', precision, *peer, f'{job}-{backend}')
         if 'fp32' in args.precisions:
             start('plain bert4keras', 'fp32', *tensorflow, f'{job}-plain', **AS_IT_COMES)
         turns = {subject: worker.turn for subject, worker in workers.items()}

@@ -20,7 +20,7 @@ COMMANDS = {
     'input_pipeline': f'input_pipeline {TINY}',
     'allocator': f'allocator --steps 2 {TINY}',
     'micro_batch': f'micro_batch --batch_sizes 16 --micro_batch 8 --most_whole 8 {TINY}',
-    'loss_scaling': 'loss_scaling --pairs 32 --width 8',
+    'loss_scaling': 'loss_scaling --pairs 4096',  # more than fits into memory freed before
     'threshold_search': 'threshold_search --pairs 100',
 }
 
@@ -37,9 +37,7 @@ def test_a_benchmark_measures_and_writes(name, data_dir, tmp_path, monkeypatch):
     result = json.loads(Path(f'build/benchmarks/{name}.json').read_text('utf-8'))
     assert result['machine']['cores'] >= 1 and result['settings']
     for row in result['rows']:
-        figures = {name: value for name, value in row.items() if isinstance(value, float)}
-        # a loss this small may fit into memory that the process had already
-        assert all(value > 0 or name.endswith(' MB') for name, value in figures.items())
+        assert all(value > 0 for value in row.values() if isinstance(value, float))
 
 
 def test_the_coverage_of_intervals_is_measured(tmp_path, monkeypatch):
