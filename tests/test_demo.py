@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
 from cosent_tf.data import SPLITS, read_task
@@ -32,8 +33,9 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def denies(text):
-    return '没' in text or '不' in text
+def told(text, details):
+    """The details that a text mentions: index → which of its two wordings."""
+    return {i: v for i, three in enumerate(details) for v in (0, 1) if three[v] in text}
 
 
 def test_splits_share_no_sentence_but_every_character(pairs):
@@ -52,8 +54,6 @@ CLUES = {
     'always the same': (lambda a, b, _: 0, 0.55),
     'label of the pair before': (lambda a, b, before: before, 0.55),
     'shared characters': (lambda a, b, _: len({*a} & {*b}) / len({*a} | {*b}), 0.65),
-    'denial in the first': (lambda a, b, _: denies(a), 0.65),
-    'denial in the second': (lambda a, b, _: denies(b), 0.65),
     'length of the first': (lambda a, b, _: len(a), 0.6),
     'length of the second': (lambda a, b, _: len(b), 0.6),
 }
@@ -70,26 +70,38 @@ def test_nothing_but_the_meaning_tells_the_label(clue, pairs):
     assert max(*above, 0, *(1 - accuracy for accuracy in above)) < most
 
 
-def test_negatives_are_swapped_denied_or_renumbered(pairs):
-    """Guards the labels: a positive denies and counts alike in both sentences."""
-    changes = Counter()
-    for text1, text2, label in pairs['train']:
-        numbers = [{n for n in '三四五六七八九' if n in text} for text in (text1, text2)]
-        changes[denies(text1) != denies(text2), numbers[0] != numbers[1], label] += 1
-    expected = {(True, False, 0), (False, True, 0), (False, False, 0), (False, False, 1)}
-    assert set(changes) == expected
-    assert min(changes.values()) > 0.08 * len(pairs['train'])
+def test_no_sum_over_words_tells_the_label(pairs):
+    """Guards what the demo shows: each sentence on its own, and what it mentions, tells nothing."""
+
+    def characters(split):
+        texts = [[text1, text2] for text1, text2, _ in pairs[split]]
+        return np.array([[char in text for text in two for char in known] for two in texts])
+
+    known = sorted(set().union(*sentences(pairs['train'])))
+    labels = {split: [label for _, _, label in pairs[split]] for split in SPLITS}
+    model = LogisticRegression().fit(characters('train'), labels['train'])
+    assert model.score(characters('test'), labels['test']) < 0.65
+
+
+def test_a_negative_contradicts_itself_in_one_detail(pairs):
+    """Guards the labels: a positive mentions something twice, and never differently."""
+    contradictions = Counter()
+    for text1, text2, label in (pair for split in SPLITS for pair in pairs[split]):
+        [details] = [d for d in demo.DOMAINS if d[4][2][:2] in text1]  # the verb
+        one, other = told(text1, details), told(text2, details)
+        both = one.keys() & other.keys()
+        assert both and text1[:2] == text2[:2]
+        contradictions[sum(one[i] != other[i] for i in both), label] += 1
+    assert contradictions == {(0, 1): 7000, (1, 0): 7000}
 
 
 def test_templates_are_whole():
-    """Guards the labels: wordings of a domain name the same, and a denial is another sentence."""
-    fact = demo.Fact('甲甲', '乙乙', '丙丙', '丁丁', True)
-    for _, *templates in demo.DOMAINS:
-        said = [demo._say(template, fact) for template in templates]
-        denied = [demo._say(template, fact._replace(true=False)) for template in templates]
-        assert not {*said} & {*denied} and not {*''.join(said + denied)} & {*'{}<>|'}
-        [slots] = {frozenset({*text} & {*'甲乙丙丁'}) for text in said + denied}
-        assert slots >= {*'甲乙'}
+    """Guards the labels: no wording of a domain is part of another, and no two are the same."""
+    for details in demo.DOMAINS:
+        assert [len(wordings) for wordings in details] == [3] * 6
+        values = [value for wordings in details for value in wordings[:2]]
+        assert all(one not in other for one, other in itertools.permutations(values, 2))
+        assert not {wordings[2] for wordings in details} & {*values}
 
 
 def test_files_are_made_once_and_always_the_same(tmp_path, pairs, bert_dir, monkeypatch):
@@ -147,4 +159,4 @@ def test_a_short_training_ends_clearly_above_chance(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run('cosent', {'task': 'DEMO', 'epochs': '1', 'device': 'cpu'}) == (0, '')
     metrics = read_json('runs/DEMO.bert.cosent.seed42/metrics.json')
-    assert metrics['test_accuracy'] > 0.8  # of 0.5 by chance
+    assert metrics['test_accuracy'] > 0.65  # of 0.5 by chance

@@ -1,120 +1,15 @@
-"""The sentences of the demo: 15 domains, the names of each, and four ways to say its fact."""
+"""The sentences of the demo: who did something, and six details of it that may be told or not."""
 
-CITIES = '北京 上海 广州 深圳 成都 杭州 武汉 西安 南京 重庆 长沙 青岛 厦门 昆明 沈阳 兰州'.split()
 PEOPLE = '张伟 李娜 王芳 刘洋 陈静 杨磊 赵敏 周涛 吴刚 孙丽 郑凯 何琳 马超 朱红 胡斌 林峰'.split()
-COUNTRIES = (
-    '巴西 德国 法国 英国 日本 韩国 荷兰 泰国 印度 埃及 希腊 波兰 瑞典 越南 美国 智利'.split()
-)
-PLACES = '邮局 超市 医院 学校 公园 银行 书店 车站 酒店 剧院 工厂 餐厅 药店 球场 宿舍 茶馆'.split()
-FRUITS = '苹果 香蕉 葡萄 西瓜 草莓 桃子 橙子 樱桃 荔枝 芒果 柚子 石榴 柠檬 椰子 杏子 李子'.split()
-NUMBERS = list('三五八')  # few, so that a small encoder soon learns to compare them
 
-# (names of {a} and {b}, template, template, …): the templates of a domain say the same of the same
-# {a}, {b}, {n} and {who}; at <yes|no> they take the first wording to say so, the second to deny it.
-DOMAINS = (
-    (
-        CITIES,  # air travel
-        '{n}点<有|没有>从{a}飞往{b}的航班',
-        '从{a}到{b}<有|没有>{n}点的飞机',
-        '从{a}飞往{b}的航班<有|没有>{n}点的',
-        '飞往{b}的航班<有|没有>{n}点从{a}起飞的',
-    ),
-    (
-        CITIES,  # railway
-        '从{a}到{b}坐高铁<要|不用>{n}个小时',
-        '坐高铁从{a}到{b}<需要|不需要>{n}小时',
-        '{a}开往{b}的高铁<要|不用>开{n}个小时',
-        '去{b}的高铁从{a}出发<要|不用>开{n}小时',
-    ),
-    (
-        CITIES,  # delivery
-        '包裹从{a}寄到{b}<要|不用>{n}天',
-        '从{a}寄往{b}的包裹<得走|不用走>{n}天',
-        '寄往{b}的快递从{a}发出<需要|不需要>{n}天',
-        '快递从{a}到{b}<需要|不需要>{n}天时间',
-    ),
-    (
-        CITIES,  # weather
-        '今天{a}<比|没有比>{b}热{n}度',
-        '今天{b}<比|没有比>{a}冷{n}度',
-        '{a}今天的气温<比|没有比>{b}高{n}度',
-        '{b}今天的气温<比|没有比>{a}低{n}度',
-    ),
-    (
-        CITIES,  # moving house
-        '{who}{n}月<从{a}搬到了|没有从{a}搬到>{b}',
-        '{n}月{who}<从{a}搬家去了|没有从{a}搬家去>{b}',
-        '{who}<是|不是>{n}月从{a}搬去{b}的',
-        '{who}{n}月<离开{a}搬到了|没有离开{a}搬到>{b}',
-    ),
-    (
-        PEOPLE,  # a loan
-        '{a}<借给了|没有借给>{b}{n}百块钱',
-        '{a}<借了|没有借>{n}百块钱给{b}',
-        '{b}<向{a}借了|没有向{a}借>{n}百块钱',
-        '{b}<从{a}那里借到了|没有从{a}那里借到>{n}百块',
-    ),
-    (
-        PEOPLE,  # bank
-        '{a}在银行<给{b}转了|没有给{b}转>{n}千元',
-        '{b}<收到了|没有收到>{a}转来的{n}千元',
-        '{a}的账户<向{b}转出了|没有向{b}转出>{n}千元',
-        '银行<把|没有把>{a}的{n}千元转给{b}',
-    ),
-    (
-        PEOPLE,  # age
-        '{a}<比|没有比>{b}大{n}岁',
-        '{b}<比|没有比>{a}小{n}岁',
-        '{a}的年龄<比|没有比>{b}大{n}岁',
-        '论年龄{b}<比|没有比>{a}小{n}岁',
-    ),
-    (
-        PEOPLE,  # school
-        '{a}<教了|没有教>{b}{n}年数学',
-        '{b}<跟{a}学了|没有跟{a}学>{n}年数学',
-        '{a}<给{b}当了|没有给{b}当>{n}年数学老师',
-        '{b}<上了|没有上>{n}年{a}的数学课',
-    ),
-    (
-        PEOPLE,  # telephone
-        '{n}点{a}<给{b}打了|没有给{b}打>电话',
-        '{a}{n}点<打了电话|没有打电话>给{b}',
-        '{b}{n}点<接到了|没有接到>{a}的电话',
-        '{n}点的时候{b}<接了|没有接>{a}的电话',
-    ),
-    (
-        COUNTRIES,  # football
-        '{a}队<赢了|没有赢>{b}队{n}个球',
-        '{b}队<输给了|没有输给>{a}队{n}个球',
-        '{a}足球队<净胜|没有净胜>{b}队{n}球',
-        '{b}足球队<输了|没有输>{a}队{n}球',
-    ),
-    (
-        COUNTRIES,  # trade
-        '{a}<向{b}出口了|没有向{b}出口>{n}万吨大米',
-        '{b}<从{a}进口了|没有从{a}进口>{n}万吨大米',
-        '{a}<卖给了|没有卖给>{b}{n}万吨大米',
-        '{b}<买了|没有买>{a}{n}万吨大米',
-    ),
-    (
-        PLACES,  # geography
-        '{a}<在|不在>{b}以北{n}百米的地方',
-        '{b}<在|不在>{a}以南{n}百米的地方',
-        '从{b}往北走{n}百米<就是|不是>{a}',
-        '从{a}往南走{n}百米<就是|不是>{b}',
-    ),
-    (
-        FRUITS,  # market
-        '{a}每斤<比|没有比>{b}贵{n}元',
-        '{b}每斤<比|没有比>{a}便宜{n}元',
-        '一斤{a}的价格<比|没有比>{b}高{n}元',
-        '一斤{b}的价格<比|没有比>{a}低{n}元',
-    ),
-    (
-        list('三四五六七八九'),  # tickets
-        '{who}<买了|没有买>{a}张成人票和{b}张儿童票',
-        '{who}<买了|没有买>{b}张儿童票和{a}张成人票',
-        '{a}张成人票和{b}张儿童票<是|不是>{who}买的',
-        '{b}张儿童票和{a}张成人票<是|不是>{who}订的',
-    ),
-)
+# The details of a domain, in the order of its sentences: one value | the other | left open.
+DOMAINS = [
+    [detail.split('|') for detail in domain.split()]
+    for domain in (
+        '周五|周六| 上午|下午| 坐高铁|坐飞机| 和同学|和同事| 去了北京|去了上海|去了外地 出差|旅游|',
+        '今天|昨天| 在网上|在店里| 用现金|用信用卡| '
+        '给爸爸|给妈妈| 买了红色的|买了白色的|买了 手机|电脑|东西',
+        '月初|月底| 在柜台|在手机上| 给儿子|给女儿| '
+        '从工资卡|从存折| 转了三千元|转了五千元|转了一笔 学费|房租|钱',
+    )
+]
