@@ -34,8 +34,8 @@ def contents(folder):
 
 
 def told(text, details):
-    """The details that a text mentions: index → which of its two wordings."""
-    return {i: v for i, three in enumerate(details) for v in (0, 1) if three[v] in text}
+    """The details that a text mentions: number → which of its two values."""
+    return {i: v for i, wordings in enumerate(details) for v in (0, 1) if wordings[v] in text}
 
 
 def test_splits_share_no_sentence_but_every_character(pairs):
@@ -60,7 +60,7 @@ CLUES = {
 
 
 @pytest.mark.parametrize('clue', CLUES)
-def test_nothing_but_the_meaning_tells_the_label(clue, pairs):
+def test_no_shallow_clue_tells_much(clue, pairs):
     """Guards the difference of the methods: a short cut would give all of them the same figure."""
     value, most = CLUES[clue]
     labels = np.array([label for _, _, label in pairs['test']])
@@ -70,24 +70,24 @@ def test_nothing_but_the_meaning_tells_the_label(clue, pairs):
     assert max(*above, 0, *(1 - accuracy for accuracy in above)) < most
 
 
-def test_no_sum_over_words_tells_the_label(pairs):
-    """Guards what the demo shows: each sentence on its own, and what it mentions, tells nothing."""
+def test_what_each_sentence_mentions_tells_little(pairs):
+    """Guards the difference of the methods: no sum over the characters of each decides."""
+    known = sorted(set().union(*sentences(pairs['train'])))
 
     def characters(split):
         texts = [[text1, text2] for text1, text2, _ in pairs[split]]
         return np.array([[char in text for text in two for char in known] for two in texts])
 
-    known = sorted(set().union(*sentences(pairs['train'])))
     labels = {split: [label for _, _, label in pairs[split]] for split in SPLITS}
     model = LogisticRegression().fit(characters('train'), labels['train'])
     assert model.score(characters('test'), labels['test']) < 0.65
 
 
-def test_a_negative_contradicts_itself_in_one_detail(pairs):
-    """Guards the labels: a positive mentions something twice, and never differently."""
+def test_negatives_contradict_themselves_once_and_positives_never(pairs):
+    """Guards the labels; both sentences are about one person and mention a detail in common."""
     contradictions = Counter()
     for text1, text2, label in (pair for split in SPLITS for pair in pairs[split]):
-        [details] = [d for d in demo.DOMAINS if d[4][2][:2] in text1]  # the verb
+        [details] = [d for d in demo.DOMAINS if d[4][2][:2] in text1]  # 去了, 买了 or 转了
         one, other = told(text1, details), told(text2, details)
         both = one.keys() & other.keys()
         assert both and text1[:2] == text2[:2]
@@ -95,13 +95,12 @@ def test_a_negative_contradicts_itself_in_one_detail(pairs):
     assert contradictions == {(0, 1): 7000, (1, 0): 7000}
 
 
-def test_templates_are_whole():
-    """Guards the labels: no wording of a domain is part of another, and no two are the same."""
+def test_every_value_can_be_read_from_a_sentence():
+    """Guards the labels: no value hides in another wording, and what is left open says nothing."""
     for details in demo.DOMAINS:
-        assert [len(wordings) for wordings in details] == [3] * 6
-        values = [value for wordings in details for value in wordings[:2]]
-        assert all(one not in other for one, other in itertools.permutations(values, 2))
-        assert not {wordings[2] for wordings in details} & {*values}
+        for values in itertools.product((0, 1, None), repeat=6):
+            mentioned = {i: v for i, v in enumerate(values) if v is not None}
+            assert told(demo._say('张伟', details, values, {*mentioned}), details) == mentioned
 
 
 def test_files_are_made_once_and_always_the_same(tmp_path, pairs, bert_dir, monkeypatch):
@@ -159,4 +158,4 @@ def test_a_short_training_ends_clearly_above_chance(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run('cosent', {'task': 'DEMO', 'epochs': '1', 'device': 'cpu'}) == (0, '')
     metrics = read_json('runs/DEMO.bert.cosent.seed42/metrics.json')
-    assert metrics['test_accuracy'] > 0.65  # of 0.5 by chance
+    assert metrics['test_accuracy'] > 0.66  # of 0.63 by shared characters alone

@@ -1,4 +1,4 @@
-"""The embedded default: sentence pairs and a small BERT, made on the spot from a seed.
+"""The embedded default: sentence pairs and a tiny BERT, made on the spot from a seed.
 
 Nothing of it is used when real data and encoders are given.
 """

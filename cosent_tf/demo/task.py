@@ -1,11 +1,13 @@
-"""The embedded default: sentence pairs and a small BERT, made on the spot from a seed.
+"""The embedded default: sentence pairs and a tiny BERT, made on the spot from a seed.
 
-A sentence tells who did something and some of six details of it. A positive tells of one event
-twice: wherever both sentences mention a detail, they agree. A negative contradicts itself in one
-detail that both sentences mention. What they share besides tells next to nothing.
+A sentence tells who did something and some of six details of it. The two of a pair are about one
+person and one thing, and mention a detail at least in common. A positive agrees wherever both
+mention a detail, a negative contradicts itself in one. How many characters they share tells little.
 
-Here the article (kexue.fm/archives/8860) expects vectors to fall behind: "by train" and "by plane"
-both agree with "to Beijing" but not with each other, and distances of vectors are not like that.
+One word decides, whatever else is alike: what the article (kexue.fm/archives/8860) finds hard for a
+cosine, which is continuous. Hard to learn, not impossible: (1, 0), (0, 1) or, if left open,
+(1, 1)/√2 for each detail, multiplied out, are vectors of 64 dimensions whose cosine is 0 where
+sentences contradict each other, and only there.
 """
 
 import json
@@ -13,12 +15,12 @@ import random
 import string
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from cosent_tf.demo.templates import DOMAINS, PEOPLE
+from cosent_tf.demo.sentences import DOMAINS, PEOPLE
 from cosent_tf.readers import Pair
 
 SEED = 42  # of data and weights; independent of the seed of a training run
@@ -26,8 +28,8 @@ LR = 1e-3  # what training takes in place of the published settings
 MAXLEN = 32  # tokens a sentence
 PAIRS = {'train': 12000, 'valid': 1000, 'test': 1000}
 FIFTHS = ('train', 'train', 'train', 'valid', 'test')  # the split of each fifth of the sentences
-MENTIONED = (0.2, 0.7)  # bounds of the share of its details that a sentence mentions
-MORE = 0.1  # in negatives, which would otherwise be those that share fewer characters
+MENTIONED = (0.2, 0.7)  # the chance of a detail to be told, drawn for each pair
+MORE_IN_NEGATIVES = 0.1  # for they share fewer characters; still more, and length would tell
 
 BERT = {  # Google's bert_config.json, without the size of the vocabulary
     'hidden_size': 64,
@@ -45,28 +47,31 @@ CHECKPOINT_FILES = ['bert_model.ckpt.data-00000-of-00001', 'bert_model.ckpt.inde
 BERT_FILES = ['bert_config.json', 'vocab.txt', *CHECKPOINT_FILES]
 
 
-def _say(who: str, details: list[list[str]], values: list[int], mentioned: set[int]) -> str:
+def _say(who: str, details: list[list[str]], values: Sequence[int], mentioned: set[int]) -> str:
+    """Say who did it, with the details `mentioned`, by number; the others are left open."""
     told = (wordings[values[i] if i in mentioned else -1] for i, wordings in enumerate(details))
     return who + ''.join(told)
 
 
 def _draw(rng: random.Random) -> Pair:
-    """Return a pair that may be of any split."""
+    """Return a random pair; its sentences need not be of one split, nor different."""
     label, who, details = rng.randrange(2), rng.choice(PEOPLE), rng.choice(DOMAINS)
     values = [rng.randrange(2) for _ in details]
-    share = rng.uniform(*MENTIONED) + (0 if label else MORE)
-    both = set()
-    while not both:
-        mentioned = [{i for i in range(len(details)) if rng.random() < share} for _ in range(2)]
-        both = set.intersection(*mentioned)
-    text1 = _say(who, details, values, mentioned[0])
+    chance = rng.uniform(*MENTIONED) + (0 if label else MORE_IN_NEGATIVES)
+    shared = set()
+    while not shared:  # without a common detail, nothing would agree or contradict
+        mentioned = [{i for i in range(len(details)) if rng.random() < chance} for _ in range(2)]
+        shared = set.intersection(*mentioned)
+    others = values.copy()
     if not label:
-        changed = rng.choice(sorted(both))
-        values[changed] = 1 - values[changed]
-    return text1, _say(who, details, values, mentioned[1]), label
+        changed = rng.choice(sorted(shared))
+        others[changed] = 1 - others[changed]
+    text1 = _say(who, details, values, mentioned[0])
+    return text1, _say(who, details, others, mentioned[1]), label
 
 
 def _split(text: str) -> str:
+    """Choose by the sentence alone, so that none is in two splits."""
     return FIFTHS[zlib.crc32(text.encode()) % 5]
 
 
