@@ -123,8 +123,8 @@ def make_demo_data(data_dir: str | Path) -> None:
 def demo_vocab() -> list[str]:
     """Return the tokens: BERT's special ones, ASCII without upper case, every character used."""
     ascii_tokens = string.digits + string.ascii_lowercase + string.punctuation
-    used = {char for pairs in demo_pairs().values() for pair in pairs for char in pair[0] + pair[1]}
-    chars = used.union('，。！？、；：“”（）《》').difference(ascii_tokens)
+    wordings = (wording for details in DOMAINS for detail in details for wording in detail)
+    chars = {*''.join([*PEOPLE, *wordings]), *'，。！？、；：“”（）《》'}.difference(ascii_tokens)
     return ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', *ascii_tokens, *sorted(chars)]
 
 
