@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from cosent_tf.bert.backends import BACKENDS
 from cosent_tf.bert.precision import POLICIES
 from cosent_tf.bert.scoring import load_scorer
 from cosent_tf.bert.vectors import load_encoder
@@ -40,7 +41,8 @@ def main():
     args = parse_args()
     read, writer = FORMATS[args.format]
     part = Part(read, args.input, *args.shard)
-    write_atomic(args.output, lambda path: writer(path, part, args.run, args.precision))
+    how = {'precision': args.precision, 'backend': args.backend}
+    write_atomic(args.output, lambda path: writer(path, part, args.run, **how))
 
 
 class Part:
@@ -68,9 +70,9 @@ class Part:
             )
 
 
-def write_vectors(output: Path, texts: Part, run: str, precision: str) -> None:
+def write_vectors(output: Path, texts: Part, run: str, **how: str) -> None:
     """Write the vectors of texts as .npy, (lines, D) float32."""
-    encoder = load_encoder(run, precision)
+    encoder = load_encoder(run, **how)
     width = encoder.encode([]).shape[1]
     with output.open('wb') as file:
         header = {'descr': '<f4', 'fortran_order': False, 'shape': (len(texts), width)}
@@ -79,18 +81,18 @@ def write_vectors(output: Path, texts: Part, run: str, precision: str) -> None:
             file.write(encoder.encode(chunk).astype('<f4').tobytes())
 
 
-def write_scores(output: Path, pairs: Part, run: str, precision: str) -> None:
+def write_scores(output: Path, pairs: Part, run: str, **how: str) -> None:
     """Write the scores of pairs as text, with all their digits."""
-    score = load_scorer(run, precision)
+    score = load_scorer(run, **how)
     with output.open('w', encoding='ascii') as file:
         for chunk in pairs:
             for row in score(chunk).reshape(len(chunk), -1).tolist():
                 file.write('\t'.join(map(repr, row)) + '\n')
 
 
-def write_labels(output: Path, pairs: Part, run: str, precision: str) -> None:
+def write_labels(output: Path, pairs: Part, run: str, **how: str) -> None:
     """Write the labels that a run decides on for pairs, as text."""
-    rule, score = read_rule(Path(run)), load_scorer(run, precision)
+    rule, score = read_rule(Path(run)), load_scorer(run, **how)
     with output.open('w', encoding='ascii') as file:
         for chunk in pairs:
             file.writelines(f'{label}\n' for label in rule.predict(score(chunk)).tolist())
@@ -158,6 +160,12 @@ def parse_args():
         choices=list(POLICIES),
         default='fp32',
         help='to compute in, whatever the run was trained in (default: fp32)',
+    )
+    add(
+        '--backend',
+        choices=BACKENDS,
+        default='tensorflow',
+        help='to compute with; openvino is faster on a CPU (default: tensorflow)',
     )
     return parser.parse_args()
 

@@ -34,7 +34,7 @@ from cosent_tf.bert.scoring import build_joint, joint_scores
 from cosent_tf.bert.settings import TokenizerSettings
 from cosent_tf.bert.sources import Source, find_source
 from cosent_tf.bert.vectors import load_encoder
-from cosent_tf.bert.weights import model_weights
+from cosent_tf.bert.weights import weight_arrays
 from cosent_tf.cli import exit_on_error, make_parser
 from cosent_tf.errors import UserError
 from cosent_tf.run.cards import model_card
@@ -83,7 +83,7 @@ def write_savedmodel(folder: Path, source: Source, model: keras.Model) -> None:
 def write_onnx(folder: Path, source: Source, model: keras.Model) -> None:
     """Write token ids → unit vectors, or scores, as one file; above 2 GB, weights beside it."""
     config = read_config(source.bert_dir)
-    write_graph(folder / 'model.onnx', arrays(model), config, source.pooling, source.method)
+    write_graph(folder / 'model.onnx', weight_arrays(model), config, source.pooling, source.method)
 
 
 def write_hf(folder: Path, source: Source, model: keras.Model) -> None:
@@ -93,7 +93,7 @@ def write_hf(folder: Path, source: Source, model: keras.Model) -> None:
             f'{source.run}: BertForSequenceClassification has no --pooling {source.pooling}; '
             '--to onnx and --to savedmodel do'
         )
-    weights = arrays(model)
+    weights = weight_arrays(model)
     tensors = joint_tensors(weights) if source.is_joint else pytorch_tensors(weights)
     save_file(tensors, folder / 'model.safetensors', metadata={'format': 'pt'})
     write_text(folder / 'vocab.txt', '\n'.join(read_vocab(source.bert_dir)[1]) + '\n')
@@ -113,11 +113,6 @@ def write_hf(folder: Path, source: Source, model: keras.Model) -> None:
         files |= sentence_files(config, source)
     for name, content in files.items():
         write_json(folder / name, content)
-
-
-def arrays(model: keras.Model) -> dict[str, np.ndarray]:
-    """Return a model's weights by the names of Google's checkpoints."""
-    return {name: weight.numpy() for name, weight in model_weights(model).items()}
 
 
 def pytorch_tensors(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

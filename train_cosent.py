@@ -15,7 +15,8 @@ Published test accuracy (%, kexue.fm/archives/8860), and ours: python eval_accur
 
 from cosent_tf.bert.compat import Adam, keras
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
-from cosent_tf.bert.vectors import PooledVector, RowEncoder
+from cosent_tf.bert.rows import RowEncoder
+from cosent_tf.bert.vectors import PooledVector
 from cosent_tf.cli import exit_on_error, parse_args
 from cosent_tf.data import Batches, read_task, tokenize_sentences
 from cosent_tf.losses import cosent_loss

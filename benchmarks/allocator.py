@@ -31,7 +31,7 @@ def main():
         work = make_workload(args, folder, args.steps * args.batch_size)
         path = Path(folder) / 'workload.json'
         work.save(path)
-        worker = sys.executable, 'benchmarks.tensorflow_worker', 'train-ours', 'fp32'
+        worker = sys.executable, 'benchmarks.tensorflow_worker', 'train-tensorflow', 'fp32'
         environments = {
             'kept': {},
             'as it comes': GLIBC_AS_IT_COMES,

@@ -5,10 +5,11 @@
 
 Training: CoSENT on the same pairs in the same batches, a BERT of the same size, dropout 0.1 and
 Adam; sentence-transformers as its documentation has it (SentenceTransformerTrainer, CoSENTLoss).
-Scoring: from the texts of the test split to cosines; sentence-transformers by `encode`, with its
-backends torch and OpenVINO, the plain way, in fp32 only, by a `predict` call for each 64 rows.
-Its third backend, ONNX, is not among them: optimum-onnx 0.1.0, which it needs, asks for an older
-transformers than sentence-transformers 6.2 does.
+Scoring: from the texts of the test split to cosines; ours with TensorFlow and with OpenVINO, which
+the ratios are to; sentence-transformers by `encode`, with its backends torch and OpenVINO; the
+plain way, in fp32 only, by a `predict` call for each 64 rows. A third backend of the former, ONNX,
+is not among them: optimum-onnx 0.1.0, which it needs, asks for an older transformers than
+sentence-transformers 6.2 does.
 
 Every subject is a process of its own, on the CPU, with as many threads as its library takes by
 itself. It has a first turn that is not counted, then its turns with the others.
@@ -28,7 +29,8 @@ from cosent_tf.cli import exit_on_error, positive
 from cosent_tf.errors import UserError
 
 PEER = 'sentence-transformers'
-BACKENDS = {'train': ['torch'], 'score': ['torch', 'openvino']}
+OURS = {'train': ['tensorflow'], 'score': ['tensorflow', 'openvino']}
+THEIRS = {'train': ['torch'], 'score': ['torch', 'openvino']}
 PRECISIONS = ('fp32', 'bf16')
 # Threads as TensorFlow takes them, memory as glibc does: not as we set them.
 AS_IT_COMES = {'TF_NUM_INTRAOP_THREADS': '0', **GLIBC_AS_IT_COMES}
@@ -49,8 +51,8 @@ def main():
         training, versions = measure('train', args, work)
         scoring, versions = measure('score', args, work)
         rows = [
-            *speeds('training', 'pairs', len(work.train), training),
-            *speeds('scoring', 'sentences', 2 * len(work.test), scoring),
+            *speeds('train', 'pairs/s', len(work.train), training),
+            *speeds('score', 'sentences/s', 2 * len(work.test), scoring),
         ]
         title = f'{PEER} {versions[PEER]}, torch {versions["torch"]}'
         seconds = {
@@ -78,8 +80,9 @@ def measure(job: str, args, work: Workload) -> tuple[dict[tuple, list[float]], d
             workers[name, precision] = stack.enter_context(closing(worker))
 
         for precision in args.precisions:
-            start('ours', precision, *tensorflow, f'{job}-ours')
-            for backend in BACKENDS[job]:
+            for backend in OURS[job]:
+                start(f'ours, {backend}', precision, *tensorflow, f'{job}-{backend}')
+            for backend in THEIRS[job]:
                 start(f'{PEER}, {backend}', precision, *peer, f'{job}-{backend}')
         if 'fp32' in args.precisions:
             start('plain bert4keras', 'fp32', *tensorflow, f'{job}-plain', **AS_IT_COMES)
@@ -88,18 +91,19 @@ def measure(job: str, args, work: Workload) -> tuple[dict[tuple, list[float]], d
         return alternate(turns, args.rounds), versions
 
 
-def speeds(work: str, unit: str, count: int, seconds: dict[tuple, list[float]]) -> list[dict]:
+def speeds(job: str, unit: str, count: int, seconds: dict[tuple, list[float]]) -> list[dict]:
     """Make table rows of the seconds that each subject took for so many pairs or sentences.
 
-    The ratio is to this project's speed in the same precision.
+    The ratio is to the speed of our last backend in the same precision.
     """
+    ours = f'ours, {OURS[job][-1]}'
     return [
         {
-            'work': f'{work}, {unit}/s',
+            'work': f'{job}, {unit}',
             'precision': precision,
             'with': name,
             'speed': count / statistics.median(values),
-            'ours is faster': ratio(seconds['ours', precision], values),
+            'ours is faster': ratio(seconds[ours, precision], values),
         }
         for (name, precision), values in seconds.items()
     ]

@@ -14,9 +14,11 @@ import numpy as np
 
 from benchmarks.common import Turn
 from benchmarks.workload import SEED, Workload
+from cosent_tf.bert.backends import make_row_encoder
 from cosent_tf.bert.compat import Adam, PlainAdam, build_transformer_model, keras, tf
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
-from cosent_tf.bert.vectors import PooledVector, RowEncoder
+from cosent_tf.bert.sources import Source
+from cosent_tf.bert.vectors import PooledVector
 from cosent_tf.data import Batches, tokenize_sentences
 from cosent_tf.losses import cosent_loss
 from cosent_tf.metrics import cosine_similarity
@@ -86,9 +88,12 @@ def training(model: keras.Model, batches: Batches) -> Turn:
     return turn
 
 
-def our_scoring(work: Workload) -> Callable[[], np.ndarray]:
+def our_scoring(
+    work: Workload, precision: str = 'fp32', backend: str = 'tensorflow'
+) -> Callable[[], np.ndarray]:
     """Return a function from the texts of `test` to their cosines, as train_cosent.py has it."""
-    encode = RowEncoder(our_model(work))
+    source = Source(Path(work.bert_dir), work.maxlen, 'cls')
+    encode = make_row_encoder(our_model(work), source, precision, backend)
     tokenizer = load_tokenizer(work.bert_dir)
 
     def score() -> np.ndarray:

@@ -2,7 +2,8 @@
 
     python -m benchmarks.tensorflow_worker SUBJECT PRECISION WORKLOAD
 
-SUBJECT is train-ours, train-plain, score-ours or score-plain, PRECISION fp32 or bf16. WORKLOAD is
+SUBJECT is train-tensorflow, score-tensorflow or score-openvino, which are ours, train-plain or
+score-plain, PRECISION fp32 or bf16. WORKLOAD is
 the file that `benchmarks.peers` wrote.
 """
 
@@ -23,14 +24,15 @@ from cosent_tf.bert.compat import keras
 from cosent_tf.bert.precision import POLICIES
 
 SUBJECTS = {
-    'train-ours': lambda work: training(our_model(work), make_batches(work)),
-    'train-plain': lambda work: training(plain_model(work), make_batches(work)),
-    'score-ours': lambda work: timed(our_scoring(work)),
-    'score-plain': lambda work: timed(plain_scoring(work)),
+    'train-tensorflow': lambda work, _: training(our_model(work), make_batches(work)),
+    'train-plain': lambda work, _: training(plain_model(work), make_batches(work)),
+    'score-tensorflow': lambda work, precision: timed(our_scoring(work, precision)),
+    'score-openvino': lambda work, precision: timed(our_scoring(work, precision, 'openvino')),
+    'score-plain': lambda work, _: timed(plain_scoring(work)),
 }
 
 if __name__ == '__main__':
     _, subject, precision, path = sys.argv
     keras.mixed_precision.set_global_policy(POLICIES[precision])
-    turn = SUBJECTS[subject](Workload.load(path))
+    turn = SUBJECTS[subject](Workload.load(path), precision)
     Turns(versions(LIBRARIES)).serve(turn)

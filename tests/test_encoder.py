@@ -10,7 +10,8 @@ import pytest
 
 from cosent_tf.bert.compat import build_transformer_model, keras, tf
 from cosent_tf.bert.pretrained import load_bert, named_weights
-from cosent_tf.bert.vectors import PooledVector, RowEncoder, load_encoder
+from cosent_tf.bert.rows import RowEncoder
+from cosent_tf.bert.vectors import PooledVector, load_encoder
 from cosent_tf.data import TokenRows
 from cosent_tf.errors import UserError
 from tests.reference.numpy_bert import bert_hidden
@@ -172,7 +173,7 @@ def test_xla_compiles_few_shapes(bert_dir, monkeypatch):
 
 def test_row_encoder_returns_the_order_of_the_rows(bert_dir, token_ids, monkeypatch):
     """Guards scores that belong to another pair: rows are encoded longest first."""
-    monkeypatch.setattr('cosent_tf.bert.vectors.TOKENS_A_BATCH', 40)
+    monkeypatch.setattr('cosent_tf.bert.rows.TOKENS_A_BATCH', 40)
     bert = load_bert(bert_dir, maxlen=32)
     inputs = keras.Input((None,), dtype='int32')
     encode = RowEncoder(keras.Model(inputs, PooledVector(bert)(inputs)))

@@ -53,7 +53,10 @@ def test_wheel_says_what_it_is_and_asks_for_nothing_that_pip_cannot_resolve(whee
 
 @pytest.mark.parametrize(
     ('extras', 'file'),
-    [(('plot', 'html', 'onnx'), 'requirements.txt'), (('dev',), 'requirements-dev.txt')],
+    [
+        (('plot', 'html', 'onnx', 'openvino'), 'requirements.txt'),
+        (('dev',), 'requirements-dev.txt'),
+    ],
 )
 def test_what_make_installs_is_what_the_package_asks_for(extras, file):
     """Guards against a dependency, or a new pin, in requirements*.txt or pyproject.toml alone."""

@@ -26,7 +26,12 @@ LAST = np.array([-1])  # an axis
 
 
 def write_graph(
-    path: Path, weights: dict[str, np.ndarray], config: dict, pooling: str, method: str | None
+    path: Path,
+    weights: dict[str, np.ndarray],
+    config: dict,
+    pooling: str,
+    method: str | None,
+    raw: bool = False,
 ) -> None:
     """Write token ids (n, L) int64, 0 where padded at the end → unit vectors or scores.
 
@@ -39,20 +44,22 @@ def write_graph(
         config: what `formats.read_config` returns.
         pooling: 'cls' or 'mean'.
         method: of the run, if it is one.
+        raw: write `outputs` instead, as the Keras model has them: vectors of any length (n, D), or
+            all outputs of a joint method's head (n, C).
 
     Raises:
         UserError: the package onnx is not installed.
     """
     if onnx is None:
-        raise UserError('--to onnx needs the package onnx: pip install onnx')
+        raise UserError('an ONNX graph needs the package onnx: pip install onnx')
     graph = _Graph(weights, config)
-    pooled = graph.pooled(pooling)  # (n, D)
-    if method is not None and is_joint(method):
-        name, shape = 'scores', graph.scores(pooled, softmax=method == 'interact')
-    else:
-        name, shape = 'vectors', graph.unit(pooled)
+    result = graph.pooled(pooling)  # (n, D)
+    joint = method is not None and is_joint(method)
+    if joint:
+        result = graph.head(result, softmax=method == 'interact')  # (n, C)
+    finish = graph.raw if raw else graph.scores if joint else graph.unit
     inputs = [helper.make_tensor_value_info('token_ids', TensorProto.INT64, ['n', 'L'])]
-    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)]
+    outputs = [finish(result)]
     nodes = helper.make_graph(graph.nodes, 'cosent_tf', inputs, outputs, graph.constants)
     opset = helper.make_opsetid('', OPSET)
     model = helper.make_model(nodes, opset_imports=[opset], ir_version=IR_VERSION)
@@ -164,21 +171,31 @@ class _Graph:
             self.node('Add', x, self.dense(inner, f'{scope}/output/dense')), f'{scope}/output'
         )
 
-    def unit(self, vectors: str) -> list:
-        """Vectors of length 1, as the output; return its shape."""
+    def head(self, vectors: str, softmax: bool) -> str:
+        """What a joint method's head gives, (n, C)."""
+        outputs = self.dense(vectors, 'head')
+        return self.node('Softmax', outputs, axis=-1) if softmax else outputs
+
+    def raw(self, outputs: str) -> 'onnx.ValueInfoProto':
+        """The outputs as they are."""
+        return self.output('outputs', ['n', 'C'], 'Identity', outputs)
+
+    def unit(self, vectors: str) -> 'onnx.ValueInfoProto':
+        """Vectors of length 1."""
         norms = self.node('ReduceL2', vectors, np.array([1]))
         norms = self.node('Max', norms, np.float32(1e-12))
-        self.node('Div', vectors, norms, output='vectors')
-        return ['n', self.config['hidden_size']]
+        return self.output('vectors', ['n', self.config['hidden_size']], 'Div', vectors, norms)
 
-    def scores(self, vectors: str, softmax: bool) -> list:
-        """What a joint method's head gives, as the output; return its shape."""
-        outputs = self.dense(vectors, 'head')
-        if softmax:
-            outputs = self.node('Softmax', outputs, axis=-1)
+    def scores(self, outputs: str) -> 'onnx.ValueInfoProto':
+        """What a joint method decides on."""
         classes = len(self.weights['head/bias'])
         if classes > 2:
-            self.node('Identity', outputs, output='scores')
-            return ['n', classes]
-        self.node('Gather', outputs, np.array(classes - 1), axis=1, output='scores')
-        return ['n']
+            return self.output('scores', ['n', classes], 'Identity', outputs)
+        return self.output('scores', ['n'], 'Gather', outputs, np.array(classes - 1), axis=1)
+
+    def output(
+        self, name: str, shape: list, kind: str, *inputs: str | np.ndarray, **attributes
+    ) -> 'onnx.ValueInfoProto':
+        """Add the node of the graph's output; return its declaration."""
+        self.node(kind, *inputs, output=name, **attributes)
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)

@@ -9,11 +9,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from cosent_tf.bert.backends import make_row_encoder
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.precision import computing_in
 from cosent_tf.bert.pretrained import build_bert, load_tokenizer
 from cosent_tf.bert.sources import WEIGHTS_FILE, Source, find_source
-from cosent_tf.bert.vectors import PooledVector, RowEncoder, load_encoder
+from cosent_tf.bert.vectors import PooledVector, load_encoder
 from cosent_tf.bert.weights import model_weights, read_weights
 from cosent_tf.data import tokenize_pairs
 from cosent_tf.errors import UserError
@@ -22,26 +23,29 @@ from cosent_tf.metrics import cosine_similarity
 Scorer = Callable[[list[tuple[str, str]]], np.ndarray]
 
 
-def load_scorer(run_or_bert_dir: str | Path, precision: str = 'fp32') -> Scorer:
+def load_scorer(
+    run_or_bert_dir: str | Path, precision: str = 'fp32', backend: str = 'tensorflow'
+) -> Scorer:
     """Load what scores pairs: the cosine of two vectors, or the output of Interact.
 
     Args:
         run_or_bert_dir: a run of any method, a folder with a BERT, or `hf:NAME`.
         precision: what it computes in: 'fp32', 'bf16' or 'fp16'.
+        backend: what it computes with, as for `load_encoder`.
 
     Returns:
         A function of n pairs (text1, text2) to their scores, (n,), or to the probabilities of all
         classes, (n, C), of an Interact run with C > 2.
 
     Raises:
-        UserError: none of these, or a broken file.
-        ValueError: another precision.
+        UserError: none of these, a broken file, or a backend that cannot be had.
+        ValueError: another precision or backend.
     """
     source = find_source(run_or_bert_dir)
     if source.is_joint:
         with computing_in(precision):
-            return _joint_scorer(source)
-    encoder = load_encoder(run_or_bert_dir, precision)
+            return _joint_scorer(source, precision, backend)
+    encoder = load_encoder(run_or_bert_dir, precision, backend)
 
     def score(pairs: list[tuple[str, str]]) -> np.ndarray:
         texts = [text for pair in pairs for text in pair]
@@ -51,9 +55,9 @@ def load_scorer(run_or_bert_dir: str | Path, precision: str = 'fp32') -> Scorer:
     return score
 
 
-def _joint_scorer(source: Source) -> Scorer:
+def _joint_scorer(source: Source, precision: str, backend: str) -> Scorer:
     tokenizer = load_tokenizer(source.bert_dir)
-    encode = RowEncoder(build_joint(source))
+    encode = make_row_encoder(build_joint(source), source, precision, backend)
 
     def score(pairs: list[tuple[str, str]]) -> np.ndarray:
         rows, index = tokenize_pairs(tokenizer, pairs, source.maxlen)

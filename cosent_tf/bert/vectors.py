@@ -1,16 +1,13 @@
 """Vectors from a BERT, without work on padding: in training, in scoring, for your own use."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from cosent_tf.bert.backends import make_row_encoder
 from cosent_tf.bert.compat import keras, tf
-from cosent_tf.bert.inputs import distribute, replicas
 from cosent_tf.bert.precision import computing_in
 from cosent_tf.bert.pretrained import (
-    BertTokenizer,
     PooledBERT,
     build_bert,
     load_bert,
@@ -18,14 +15,13 @@ from cosent_tf.bert.pretrained import (
     named_weights,
     row_lengths,
 )
-from cosent_tf.bert.sources import WEIGHTS_FILE, find_source
+from cosent_tf.bert.sources import WEIGHTS_FILE, Source, find_source
 from cosent_tf.bert.weights import read_weights
-from cosent_tf.data import TokenRows, tokenize_texts
+from cosent_tf.data import tokenize_texts
 from cosent_tf.errors import UserError
 
 GROUPS = 4  # of rows of a batch, by length
 XLA_MULTIPLE = 32
-TOKENS_A_BATCH = 4096  # when scoring: bounds memory, and is enough to fill the processor
 
 
 class PooledVector(keras.layers.Layer):
@@ -97,69 +93,16 @@ def _bounds(sizes: tf.Tensor, groups: int) -> tf.Tensor:
     return tf.concat([[0], ends, [tf.size(sizes)]], axis=0)
 
 
-class RowEncoder:
-    """Applies a model to many token rows of different length, fast.
-
-    Longest rows first, so that rows of a batch are alike in length and a batch that does not fit
-    into memory fails at once; every batch holds about the same number of tokens.
-    """
-
-    def __init__(self, model: keras.Model) -> None:
-        self._model = model
-        self._step = None
-
-    def __call__(self, rows: TokenRows) -> np.ndarray:
-        """Return the model's outputs, (n, D) float32, in the order of `rows`."""
-        outputs = np.zeros((len(rows), self._model.output_shape[-1]), np.float32)
-        steps = _steps(rows.lengths, replicas())
-
-        def inputs(_: int, own: slice) -> Iterator[np.ndarray]:
-            return (rows.padded(batch) for step in steps for batch in step[own])
-
-        signature = tf.TensorSpec((None, None), tf.int32)
-        if replicas() == 1:  # no dataset: TensorFlow keeps its generator, so the rows, for good
-            batches = inputs(1, slice(1))
-        else:
-            batches = distribute(inputs, signature)
-            signature = batches.element_spec
-        if self._step is None:
-            self._step = tf.function(self._encode, [signature])
-        with tqdm(total=len(rows), desc='encoding', delay=2, leave=False, disable=None) as bar:
-            for step, token_ids in zip(steps, batches, strict=True):
-                numbers = np.concatenate(step)
-                outputs[numbers] = self._step(token_ids).numpy()
-                bar.update(len(numbers))
-        return outputs
-
-    def _encode(self, token_ids: tf.Tensor) -> tf.Tensor:
-        strategy = tf.distribute.get_strategy()
-        outputs = strategy.run(self._model, (token_ids,), {'training': False})
-        return strategy.gather(outputs, axis=0)
-
-
-def _steps(lengths: np.ndarray, parts: int) -> list[list[np.ndarray]]:
-    """Return steps of `parts` batches of row numbers; the last ones of all may be empty."""
-    order = np.argsort(-lengths, kind='stable')
-    batches, start = [], 0
-    while start < len(order):
-        count = max(1, TOKENS_A_BATCH // int(lengths[order[start]]))
-        batches.append(order[start : start + count])
-        start += count
-    batches += [order[:0]] * (-len(batches) % parts)
-    return [batches[first : first + parts] for first in range(0, len(batches), parts)]
-
-
 class SentenceEncoder:
     """Sentences to vectors."""
 
-    def __init__(self, bert: PooledBERT, tokenizer: BertTokenizer, maxlen: int) -> None:
+    def __init__(self, bert: PooledBERT, source: Source, precision: str, backend: str) -> None:
         token_ids = keras.Input((None,), dtype='int32')
         self.model = keras.Model(token_ids, PooledVector(bert)(token_ids))  # (n, L) → (n, D)
-        self.encode_rows = RowEncoder(self.model)
-        self.weights = named_weights(bert)
-        self.pooling = bert.pooling
-        self.tokenizer = tokenizer
-        self.maxlen = maxlen
+        self.encode_rows = make_row_encoder(self.model, source, precision, backend)
+        self.tokenizer = load_tokenizer(source.bert_dir)
+        self.maxlen = source.maxlen
+        self.pooling = source.pooling
 
     def encode(self, texts: list[str], normalize: bool = True) -> np.ndarray:
         """Return the vectors of texts, in their order, each distinct text encoded once.
@@ -183,7 +126,9 @@ class SentenceEncoder:
         return vectors[encoded.index]
 
 
-def load_encoder(run_or_bert_dir: str | Path, precision: str = 'fp32') -> SentenceEncoder:
+def load_encoder(
+    run_or_bert_dir: str | Path, precision: str = 'fp32', backend: str = 'tensorflow'
+) -> SentenceEncoder:
     """Load the encoder of a run (its best epoch), or a pretrained one.
 
     A run has the pooling it was trained with, a folder of sentence-transformers its own, and any
@@ -193,11 +138,13 @@ def load_encoder(run_or_bert_dir: str | Path, precision: str = 'fp32') -> Senten
         run_or_bert_dir: `runs/{task}.{model}.{method}.seed{n}`, a folder with a BERT, or `hf:NAME`.
         precision: what it computes in, whatever the run was trained in or this process uses:
             'fp32', 'bf16' or 'fp16'.
+        backend: what it computes with: 'tensorflow', or 'openvino', on the CPU only, in fp32 and,
+            where the processor does, bf16.
 
     Raises:
-        UserError: none of these, a broken file, a run of Interact, or files that ask for what
-            cannot be done (see `settings`).
-        ValueError: another precision.
+        UserError: none of these, a broken file, a run of Interact, files that ask for what cannot
+            be done (see `settings`), or a backend that cannot be had.
+        ValueError: another precision or backend.
     """
     source = find_source(run_or_bert_dir)
     if source.is_joint:
@@ -205,11 +152,10 @@ def load_encoder(run_or_bert_dir: str | Path, precision: str = 'fp32') -> Senten
             f'{source.run}: {source.method} reads both sentences as one input, so it has no '
             'sentence vectors; train_cosent.py and train_sbert.py do'
         )
-    tokenizer = load_tokenizer(source.bert_dir)
     with computing_in(precision):
         if source.run is None:
             bert = load_bert(source.bert_dir, source.maxlen, pooling=source.pooling)
         else:
             bert = build_bert(source.bert_dir, source.maxlen, pooling=source.pooling)
             read_weights(source.run / WEIGHTS_FILE, named_weights(bert))
-        return SentenceEncoder(bert, tokenizer, source.maxlen)
+        return SentenceEncoder(bert, source, precision, backend)

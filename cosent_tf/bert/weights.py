@@ -23,6 +23,11 @@ def model_weights(model: keras.Model) -> dict[str, tf.Variable]:
     return weights
 
 
+def weight_arrays(model: keras.Model) -> dict[str, np.ndarray]:
+    """Return the values of a model's weights by the same names."""
+    return {name: weight.numpy() for name, weight in model_weights(model).items()}
+
+
 def read_weights(path: Path, weights: dict[str, tf.Variable]) -> None:
     """Load weights that `write_weights` wrote into variables of the same names.
 

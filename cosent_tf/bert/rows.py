@@ -1,0 +1,77 @@
+"""A model applied to many token rows of different length, fast.
+
+Longest rows first, so that rows of a batch are alike in length and a batch that does not fit into
+memory fails at once; every batch holds about the same number of tokens.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from tqdm import tqdm
+
+from cosent_tf.bert.compat import keras, tf
+from cosent_tf.bert.inputs import distribute, replicas
+from cosent_tf.data import TokenRows
+
+TOKENS_A_BATCH = 4096  # bounds memory, and is enough to fill the processor
+
+
+class RowEncoder:
+    """Applies a model by TensorFlow, on the devices that this process uses."""
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+        self._step = None
+
+    def __call__(self, rows: TokenRows) -> np.ndarray:
+        """Return the model's outputs, (n, D) float32, in the order of `rows`."""
+        outputs = np.zeros((len(rows), self._model.output_shape[-1]), np.float32)
+        steps = _steps(row_batches(rows.lengths, TOKENS_A_BATCH), replicas())
+
+        def inputs(_: int, own: slice) -> Iterator[np.ndarray]:
+            return (rows.padded(batch) for step in steps for batch in step[own])
+
+        signature = tf.TensorSpec((None, None), tf.int32)
+        if replicas() == 1:  # no dataset: TensorFlow keeps its generator, so the rows, for good
+            batches = inputs(1, slice(1))
+        else:
+            batches = distribute(inputs, signature)
+            signature = batches.element_spec
+        if self._step is None:
+            self._step = tf.function(self._encode, [signature])
+        with encoding_bar(len(rows)) as bar:
+            for step, token_ids in zip(steps, batches, strict=True):
+                numbers = np.concatenate(step)
+                outputs[numbers] = self._step(token_ids).numpy()
+                bar.update(len(numbers))
+        return outputs
+
+    def _encode(self, token_ids: tf.Tensor) -> tf.Tensor:
+        strategy = tf.distribute.get_strategy()
+        outputs = strategy.run(self._model, (token_ids,), {'training': False})
+        return strategy.gather(outputs, axis=0)
+
+
+def row_batches(lengths: np.ndarray, tokens: int) -> list[np.ndarray]:
+    """Return batches of row numbers, longest rows first, of at most so many padded tokens.
+
+    A row that is longer is a batch of its own.
+    """
+    order = np.argsort(-lengths, kind='stable')
+    batches, start = [], 0
+    while start < len(order):
+        count = max(1, tokens // int(lengths[order[start]]))
+        batches.append(order[start : start + count])
+        start += count
+    return batches
+
+
+def encoding_bar(rows: int) -> tqdm:
+    """Return a bar, shown on a terminal only, and only for what takes over two seconds."""
+    return tqdm(total=rows, desc='encoding', delay=2, leave=False, disable=None)
+
+
+def _steps(batches: list[np.ndarray], parts: int) -> list[list[np.ndarray]]:
+    """Return steps of `parts` batches; the last ones of all may be empty."""
+    batches = batches + [np.zeros(0, np.int64)] * (-len(batches) % parts)
+    return [batches[first : first + parts] for first in range(0, len(batches), parts)]

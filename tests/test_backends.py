@@ -1,0 +1,75 @@
+"""OpenVINO instead of TensorFlow: the same vectors, scores and labels of the same runs."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import encode
+from cosent_tf import load_encoder, load_scorer
+from cosent_tf.bert import backends
+from cosent_tf.bert.backends import make_row_encoder
+from cosent_tf.errors import UserError
+from tests.handmade import PAIRS, TEXTS, write_run
+from tests.reference.checkpoints import random_weights
+from tests.reference.hf_checkpoints import HF_CONFIG, write_hf_bert
+
+TOLERANCE = 1e-5
+WEIGHTS = random_weights(HF_CONFIG, seed=5)  # of two layers
+LONG = ['我' * 90, '银行卡' * 5]  # the first is cut
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    def make(case='cosent', config=HF_CONFIG, **more):
+        write_hf_bert(tmp_path / 'bert', 'model.safetensors', config)
+        write_run(tmp_path / 'run', tmp_path / 'bert', case, WEIGHTS, **more)
+        return tmp_path / 'run'
+
+    return make
+
+
+@pytest.mark.parametrize(('pooling', 'activation'), [('cls', 'gelu'), ('mean', 'silu')])
+def test_vectors_are_those_of_tensorflow(pooling, activation, make_run, monkeypatch):
+    """Guards a graph written by hand, its padding, and rows that come back from many batches."""
+    monkeypatch.setattr(backends, 'OPENVINO_TOKENS', 12)
+    run = make_run(config=HF_CONFIG | {'hidden_act': activation}, pooling=pooling)
+    ours, theirs = (load_encoder(run, backend=backend) for backend in backends.BACKENDS)
+    for normalize in (True, False):
+        vectors = [encoder.encode([*TEXTS, *LONG], normalize) for encoder in (ours, theirs)]
+        np.testing.assert_allclose(*vectors, rtol=TOLERANCE, atol=TOLERANCE)
+    assert theirs.encode([]).shape == (0, 32)
+
+
+@pytest.mark.parametrize('case', ['interact of three classes', 'interact_cosent'])
+def test_scores_are_those_of_tensorflow(case, make_run):
+    """Guards the score that a run's threshold belongs to; siamese methods have it of vectors."""
+    run = make_run(case)
+    pairs = [*PAIRS, tuple(LONG), tuple(LONG[::-1])]
+    scores = [load_scorer(run, backend=backend)(pairs) for backend in backends.BACKENDS]
+    np.testing.assert_allclose(*scores, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def test_encode_computes_with_it_when_asked(make_run, tmp_path, monkeypatch):
+    """Guards --backend: what it writes, and that nothing but it has computed."""
+    run, texts, output = make_run(), tmp_path / 'texts.txt', tmp_path / 'vectors.npy'
+    texts.write_text(''.join(f'{text}\n' for text in TEXTS), encoding='utf-8')
+    expected = load_encoder(run, backend='openvino').encode(TEXTS)
+    monkeypatch.setattr(backends, 'RowEncoder', None)
+    flags = f'--run {run} --input {texts} --output {output} --backend openvino'
+    monkeypatch.setattr(sys, 'argv', ['encode.py', *flags.split()])
+    encode.main()
+    np.testing.assert_array_equal(np.load(output), expected)
+
+
+def test_a_backend_that_cannot_be_had_is_told(monkeypatch):
+    """Guards a user without the extra, and half precision that would silently be another."""
+    with pytest.raises(ValueError, match="tensorflow or openvino, not 'onnx'"):
+        make_row_encoder(None, None, 'fp32', 'onnx')
+    with pytest.raises(UserError, match='fp32 or bf16, not in fp16'):
+        make_row_encoder(None, None, 'fp16', 'openvino')
+    with pytest.raises(UserError, match='this processor does not compute in bf16'):
+        backends._check_precision('bf16', ['FP32', 'INT8'])
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+    with pytest.raises(UserError, match='pip install openvino onnx'):
+        make_row_encoder(None, None, 'fp32', 'openvino')
