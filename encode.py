@@ -165,7 +165,7 @@ def parse_args():
         '--backend',
         choices=BACKENDS,
         default='tensorflow',
-        help='to compute with; openvino is faster on a CPU (default: tensorflow)',
+        help='to compute with; openvino, in fp32, is often faster on a CPU (default: tensorflow)',
     )
     return parser.parse_args()
 

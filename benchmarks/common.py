@@ -18,7 +18,7 @@ from tqdm import tqdm
 from cosent_tf.run.files import write_json
 
 OUTPUT = Path('build/benchmarks')
-LIBRARIES = ('tensorflow', 'tf_keras', 'bert4keras', 'numpy', 'scipy')
+LIBRARIES = ('tensorflow', 'tf_keras', 'bert4keras', 'numpy', 'scipy', 'openvino')
 
 Turn = Callable[[], float]  # does a fixed amount of work → seconds
 

@@ -1,4 +1,4 @@
-"""What a loaded model computes with: TensorFlow, or OpenVINO, which is faster on a CPU."""
+"""What a loaded model computes with: TensorFlow, or OpenVINO, on the CPU alone, in fp32 alone."""
 
 import tempfile
 from collections.abc import Callable
@@ -17,8 +17,7 @@ from cosent_tf.data import TokenRows
 from cosent_tf.errors import UserError
 
 BACKENDS = ('tensorflow', 'openvino')
-OPENVINO_PRECISIONS = {'fp32': 'f32', 'bf16': 'bf16'}
-OPENVINO_TOKENS = 1024  # a batch, of which each core has one
+OPENVINO_TOKENS = 1024  # a batch; several are computed side by side
 
 
 def make_row_encoder(
@@ -27,47 +26,50 @@ def make_row_encoder(
     """Return what applies a model to rows, as `RowEncoder` does.
 
     Args:
-        model: token ids (n, L) → (n, D), made to compute in `precision`.
+        model: token ids (n, L) → vectors (n, D), or outputs (n, C), made to compute in `precision`.
         source: what it was made of.
         precision: 'fp32', 'bf16' or 'fp16'.
         backend: 'tensorflow' or 'openvino'.
 
     Raises:
-        UserError: OpenVINO or onnx is not installed, or the precision cannot be had of it.
+        UserError: OpenVINO or onnx is not installed, or the precision is not fp32.
         ValueError: another backend.
     """
     if backend not in BACKENDS:
         raise ValueError(f'backend must be {" or ".join(BACKENDS)}, not {backend!r}')
-    if backend == 'openvino':
-        return OpenVINOEncoder(model, source, precision)
-    return RowEncoder(model)
+    if backend == 'tensorflow':
+        return RowEncoder(model)
+    if precision != 'fp32':
+        raise UserError(f'backend openvino computes in fp32, not in {precision}; tensorflow does')
+    return OpenVINOEncoder(model, source)
 
 
 class OpenVINOEncoder:
-    """Applies a model by OpenVINO, on the CPU alone; equal to `RowEncoder` up to rounding.
+    """Applies a model by OpenVINO; equal to `RowEncoder` up to float32 rounding.
 
     The model goes over as the graph of `onnx_graph`.
     """
 
-    def __init__(self, model: keras.Model, source: Source, precision: str) -> None:
+    def __init__(self, model: keras.Model, source: Source) -> None:
         try:
             import openvino  # an extra of the package
         except ImportError as error:
             raise UserError('backend openvino: pip install openvino onnx') from error
         from cosent_tf.bert.onnx_graph import write_graph  # nor is onnx imported unless asked for
 
-        core = openvino.Core()
-        _check_precision(precision, core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'))
         options = {
-            'INFERENCE_PRECISION_HINT': OPENVINO_PRECISIONS[precision],
-            'PERFORMANCE_HINT': 'THROUGHPUT',  # a batch on each core, not one on all
+            'INFERENCE_PRECISION_HINT': 'f32',  # else bf16, where the processor has it
+            'PERFORMANCE_HINT': 'THROUGHPUT',  # batches side by side, not one on all cores
             'ENABLE_MMAP': False,  # the file is gone at once
         }
-        with tempfile.TemporaryDirectory() as folder:
-            path, config = Path(folder) / 'model.onnx', read_config(source.bert_dir)
-            weights = weight_arrays(model)
-            write_graph(path, weights, config, source.pooling, source.method, raw=True)
-            compiled = core.compile_model(path, 'CPU', options)
+        weights, config = weight_arrays(model), read_config(source.bert_dir)
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / 'model.onnx'
+                write_graph(path, weights, config, source.pooling, source.method, raw=True)
+                compiled = openvino.Core().compile_model(path, 'CPU', options)
+        except OSError as error:
+            raise UserError(f'{tempfile.gettempdir()}: no room for the model: {error}') from error
         self._parallel = compiled.get_property('OPTIMAL_NUMBER_OF_INFER_REQUESTS')
         self._idle = SimpleQueue()  # of requests, kept: a new one costs a fifth of the speed
         for _ in range(self._parallel):
@@ -91,11 +93,3 @@ class OpenVINOEncoder:
             for count in pool.imap(encode, row_batches(rows.lengths, OPENVINO_TOKENS)):
                 bar.update(count)
         return outputs
-
-
-def _check_precision(precision: str, capabilities: list[str]) -> None:
-    """Refuse what OpenVINO would silently compute in another precision."""
-    if precision not in OPENVINO_PRECISIONS:
-        raise UserError(f'backend openvino computes in fp32 or bf16, not in {precision}')
-    if precision == 'bf16' and 'BF16' not in capabilities:
-        raise UserError('backend openvino: this processor does not compute in bf16; fp32 is left')

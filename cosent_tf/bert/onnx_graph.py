@@ -53,13 +53,8 @@ def write_graph(
     if onnx is None:
         raise UserError('an ONNX graph needs the package onnx: pip install onnx')
     graph = _Graph(weights, config)
-    result = graph.pooled(pooling)  # (n, D)
-    joint = method is not None and is_joint(method)
-    if joint:
-        result = graph.head(result, softmax=method == 'interact')  # (n, C)
-    finish = graph.raw if raw else graph.scores if joint else graph.unit
     inputs = [helper.make_tensor_value_info('token_ids', TensorProto.INT64, ['n', 'L'])]
-    outputs = [finish(result)]
+    outputs = [graph.result(pooling, method, raw)]
     nodes = helper.make_graph(graph.nodes, 'cosent_tf', inputs, outputs, graph.constants)
     opset = helper.make_opsetid('', OPSET)
     model = helper.make_model(nodes, opset_imports=[opset], ir_version=IR_VERSION)
@@ -70,7 +65,10 @@ def write_graph(
 
 
 class _Graph:
-    """Nodes and constants; every method adds some, and returns the name of their result."""
+    """Nodes and constants; every method adds some, and returns the name of their result.
+
+    Those that end the graph return the declaration of its output.
+    """
 
     def __init__(self, weights: dict[str, np.ndarray], config: dict) -> None:
         self.weights = weights
@@ -176,9 +174,14 @@ class _Graph:
         outputs = self.dense(vectors, 'head')
         return self.node('Softmax', outputs, axis=-1) if softmax else outputs
 
-    def raw(self, outputs: str) -> 'onnx.ValueInfoProto':
-        """The outputs as they are."""
-        return self.output('outputs', ['n', 'C'], 'Identity', outputs)
+    def result(self, pooling: str, method: str | None, raw: bool) -> 'onnx.ValueInfoProto':
+        """Everything, from token ids to the output; return its declaration."""
+        joint, outputs = method is not None and is_joint(method), self.pooled(pooling)  # (n, D)
+        if joint:
+            outputs = self.head(outputs, softmax=method == 'interact')  # (n, C)
+        if raw:
+            return self.output('outputs', ['n', 'C'], 'Identity', outputs)
+        return self.scores(outputs) if joint else self.unit(outputs)
 
     def unit(self, vectors: str) -> 'onnx.ValueInfoProto':
         """Vectors of length 1."""

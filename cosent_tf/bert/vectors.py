@@ -138,8 +138,7 @@ def load_encoder(
         run_or_bert_dir: `runs/{task}.{model}.{method}.seed{n}`, a folder with a BERT, or `hf:NAME`.
         precision: what it computes in, whatever the run was trained in or this process uses:
             'fp32', 'bf16' or 'fp16'.
-        backend: what it computes with: 'tensorflow', or 'openvino', on the CPU only, in fp32 and,
-            where the processor does, bf16.
+        backend: what it computes with: 'tensorflow', or 'openvino', on the CPU and in fp32 only.
 
     Raises:
         UserError: none of these, a broken file, a run of Interact, files that ask for what cannot
