@@ -1,10 +1,10 @@
 """What a loaded model computes with: TensorFlow, or OpenVINO, on the CPU alone, in fp32 alone."""
 
+import itertools
 import tempfile
+from collections import deque
 from collections.abc import Callable
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from queue import SimpleQueue
 
 import numpy as np
 
@@ -70,26 +70,31 @@ class OpenVINOEncoder:
                 compiled = openvino.Core().compile_model(path, 'CPU', options)
         except OSError as error:
             raise UserError(f'{tempfile.gettempdir()}: no room for the model: {error}') from error
+        self._compiled = compiled
         self._parallel = compiled.get_property('OPTIMAL_NUMBER_OF_INFER_REQUESTS')
-        self._idle = SimpleQueue()  # of requests, kept: a new one costs a fifth of the speed
-        for _ in range(self._parallel):
-            self._idle.put(compiled.create_infer_request())
         self._width = model.output_shape[-1]
+        # threads whose first calls meet would wait for each other: openvino initialises itself then
+        self(TokenRows([[0]]))
 
     def __call__(self, rows: TokenRows) -> np.ndarray:
         """Return the model's outputs, (n, D) float32, in the order of `rows`."""
         outputs = np.zeros((len(rows), self._width), np.float32)
+        batches = row_batches(rows.lengths, OPENVINO_TOKENS)
+        requests = [self._compiled.create_infer_request() for _ in batches[: self._parallel]]
+        running = deque()
+        with encoding_bar(len(rows)) as bar:
 
-        def encode(numbers: np.ndarray) -> int:
-            token_ids, request = rows.padded(numbers).astype(np.int64), self._idle.get()
-            try:
-                outputs[numbers] = request.infer([token_ids])[0]
-            finally:
-                self._idle.put(request)
-            return len(numbers)
+            def finish() -> None:
+                request, numbers = running.popleft()
+                request.wait()
+                outputs[numbers] = request.get_output_tensor().data
+                bar.update(len(numbers))
 
-        # not OpenVINO's AsyncInferQueue, whose callbacks can wait for the GIL forever
-        with ThreadPool(self._parallel) as pool, encoding_bar(len(rows)) as bar:
-            for count in pool.imap(encode, row_batches(rows.lengths, OPENVINO_TOKENS)):
-                bar.update(count)
+            for request, numbers in zip(itertools.cycle(requests), batches, strict=False):
+                if len(running) == self._parallel:
+                    finish()  # this request
+                request.start_async([rows.padded(numbers).astype(np.int64)])
+                running.append((request, numbers))
+            while running:
+                finish()
         return outputs
