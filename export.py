@@ -82,8 +82,7 @@ def write_savedmodel(folder: Path, source: Source, model: keras.Model) -> None:
 
 def write_onnx(folder: Path, source: Source, model: keras.Model) -> None:
     """Write token ids → unit vectors, or scores, as one file; above 2 GB, weights beside it."""
-    config = read_config(source.bert_dir)
-    write_graph(folder / 'model.onnx', weight_arrays(model), config, source.pooling, source.method)
+    write_graph(folder / 'model.onnx', weight_arrays(model), source)
 
 
 def write_hf(folder: Path, source: Source, model: keras.Model) -> None:

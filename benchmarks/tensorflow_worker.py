@@ -3,8 +3,7 @@
     python -m benchmarks.tensorflow_worker SUBJECT PRECISION WORKLOAD
 
 SUBJECT is train-tensorflow, score-tensorflow or score-openvino, all ours, or train-plain or
-score-plain; PRECISION fp32 or bf16. WORKLOAD is
-the file that `benchmarks.peers` wrote.
+score-plain; PRECISION fp32 or bf16. WORKLOAD is the file that `benchmarks.peers` wrote.
 """
 
 import sys

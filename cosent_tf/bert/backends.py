@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from cosent_tf.bert.compat import keras
-from cosent_tf.bert.formats import read_config
 from cosent_tf.bert.rows import RowEncoder, encoding_bar, row_batches
 from cosent_tf.bert.sources import Source
 from cosent_tf.bert.weights import weight_arrays
@@ -62,16 +61,14 @@ class OpenVINOEncoder:
             'PERFORMANCE_HINT': 'THROUGHPUT',  # batches side by side, not one on all cores
             'ENABLE_MMAP': False,  # the file is gone at once
         }
-        weights, config = weight_arrays(model), read_config(source.bert_dir)
         try:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / 'model.onnx'
-                write_graph(path, weights, config, source.pooling, source.method, raw=True)
-                compiled = openvino.Core().compile_model(path, 'CPU', options)
+                write_graph(path, weight_arrays(model), source, raw=True)
+                self._compiled = openvino.Core().compile_model(path, 'CPU', options)
         except OSError as error:
             raise UserError(f'{tempfile.gettempdir()}: no room for the model: {error}') from error
-        self._compiled = compiled
-        self._parallel = compiled.get_property('OPTIMAL_NUMBER_OF_INFER_REQUESTS')
+        self._parallel = self._compiled.get_property('OPTIMAL_NUMBER_OF_INFER_REQUESTS')
         self._width = model.output_shape[-1]
         # threads whose first calls meet would wait for each other: openvino initialises itself then
         self(TokenRows([[0]]))

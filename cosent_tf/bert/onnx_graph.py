@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cosent_tf.bert.sources import is_joint
+from cosent_tf.bert.formats import read_config
+from cosent_tf.bert.sources import Source
 from cosent_tf.errors import UserError
 
 try:
@@ -26,12 +27,7 @@ LAST = np.array([-1])  # an axis
 
 
 def write_graph(
-    path: Path,
-    weights: dict[str, np.ndarray],
-    config: dict,
-    pooling: str,
-    method: str | None,
-    raw: bool = False,
+    path: Path, weights: dict[str, np.ndarray], source: Source, raw: bool = False
 ) -> None:
     """Write token ids (n, L) int64, 0 where padded at the end → unit vectors or scores.
 
@@ -41,9 +37,7 @@ def write_graph(
     Args:
         path: of the file.
         weights: by Google's names; of a joint method also `head/kernel` and `head/bias`.
-        config: what `formats.read_config` returns.
-        pooling: 'cls' or 'mean'.
-        method: of the run, if it is one.
+        source: what the model was made of.
         raw: write `outputs` instead, as the Keras model has them: vectors of any length (n, D), or
             all outputs of a joint method's head (n, C).
 
@@ -52,9 +46,9 @@ def write_graph(
     """
     if onnx is None:
         raise UserError('an ONNX graph needs the package onnx: pip install onnx')
-    graph = _Graph(weights, config)
+    graph = _Graph(weights, read_config(source.bert_dir))
     inputs = [helper.make_tensor_value_info('token_ids', TensorProto.INT64, ['n', 'L'])]
-    outputs = [graph.result(pooling, method, raw)]
+    outputs = [graph.result(source, raw)]
     nodes = helper.make_graph(graph.nodes, 'cosent_tf', inputs, outputs, graph.constants)
     opset = helper.make_opsetid('', OPSET)
     model = helper.make_model(nodes, opset_imports=[opset], ir_version=IR_VERSION)
@@ -174,14 +168,14 @@ class _Graph:
         outputs = self.dense(vectors, 'head')
         return self.node('Softmax', outputs, axis=-1) if softmax else outputs
 
-    def result(self, pooling: str, method: str | None, raw: bool) -> 'onnx.ValueInfoProto':
+    def result(self, source: Source, raw: bool) -> 'onnx.ValueInfoProto':
         """Everything, from token ids to the output; return its declaration."""
-        joint, outputs = method is not None and is_joint(method), self.pooled(pooling)  # (n, D)
-        if joint:
-            outputs = self.head(outputs, softmax=method == 'interact')  # (n, C)
+        outputs = self.pooled(source.pooling)  # (n, D)
+        if source.is_joint:
+            outputs = self.head(outputs, softmax=source.method == 'interact')  # (n, C)
         if raw:
             return self.output('outputs', ['n', 'C'], 'Identity', outputs)
-        return self.scores(outputs) if joint else self.unit(outputs)
+        return self.scores(outputs) if source.is_joint else self.unit(outputs)
 
     def unit(self, vectors: str) -> 'onnx.ValueInfoProto':
         """Vectors of length 1."""
