@@ -67,7 +67,7 @@ def test_the_gpu_benchmark_measures_every_case(tmp_path, monkeypatch, capsys):
 
     sizes = {'vocab_size': 50, 'hidden_size': 24, 'intermediate_size': 48}
     monkeypatch.setattr(gpu, 'SIZES', {**gpu.SIZES, **sizes, 'num_hidden_layers': 1})
-    monkeypatch.setattr(gpu, 'CASES', [(4,), (1, 4), ('fp32', 'bf16'), (False,)])
+    monkeypatch.setattr(gpu, 'CASES', [(4,), (True, False), ('fp32', 'bf16'), (False,)])
     monkeypatch.setattr(gpu, 'MATRIX', 64)
     monkeypatch.setattr(gpu.tf.config, 'list_physical_devices', lambda _: ['a GPU'])
     monkeypatch.setattr(gpu, 'reset_memory', lambda: None)

@@ -143,32 +143,48 @@ def test_half_precision_takes_large_activations(bert_dir, token_ids):
     np.testing.assert_allclose(*vectors, atol=0.05)
 
 
-def encoded_shapes(layer, name, monkeypatch, lengths):
-    """The shapes of what the encoder gets in a training step on rows of these lengths."""
-    shapes = []
-    encode = getattr(layer, name)
-    monkeypatch.setattr(
-        layer, name, lambda ids, training: shapes.append(tuple(ids.shape)) or encode(ids, training)
-    )
-    rows = TokenRows([7] * length for length in lengths)
-    layer(tf.constant(rows.padded(np.arange(len(lengths)))), training=True)
-    return shapes
-
-
-def test_a_long_row_is_not_encoded_with_short_ones(bert_dir, monkeypatch):
-    """Guards the speed: one long sentence in a batch would otherwise pad a group of others."""
+def test_padding_is_not_encoded(bert_dir, monkeypatch):
+    """Guards the speed: one long sentence would otherwise pad a batch of others."""
     layer = PooledVector(load_bert(bert_dir, maxlen=64))
-    shapes = encoded_shapes(layer, '_encode', monkeypatch, [3] * 10 + [64] + [3] * 11)
-    assert sum(rows * length for rows, length in shapes) == 64 + 21 * 3
+    rows = TokenRows([7] * length for length in [3] * 10 + [64] + [3] * 11)
+    tokens, cells = [], []
+    embed, softmax = layer.packed._embed, tf.nn.softmax
+    monkeypatch.setattr(
+        layer.packed, '_embed', lambda ids, *more: tokens.append(len(ids)) or embed(ids, *more)
+    )
+    monkeypatch.setattr(tf.nn, 'softmax', lambda x: cells.append(tf.size(x)) or softmax(x))
+    layer(tf.constant(rows.padded(np.arange(22))))
+    assert sum(tokens) == 64 + 21 * 3
+    all_but_last = layer.packed.depth - 1
+    for_one = layer.packed.heads * (all_but_last * (64**2 + 21 * 3**2) + 64 + 21 * 3)
+    assert sum(cells) == for_one
 
 
 def test_xla_compiles_few_shapes(bert_dir, monkeypatch):
     """Guards --jit: rows of other lengths would otherwise be compiled anew in every step."""
     shapes = set()
     layer = PooledVector(load_bert(bert_dir, maxlen=64), jit=True)
+    compiled = layer.compiled
+    monkeypatch.setattr(
+        layer, 'compiled', lambda ids, *more: shapes.add(tuple(ids.shape)) or compiled(ids, *more)
+    )
     for lengths in ([3] * 10 + [60] * 2, [9] * 11 + [50], list(range(2, 14))):
-        shapes.update(encoded_shapes(layer, 'compiled', monkeypatch, lengths))
+        rows = TokenRows([7] * length for length in lengths)
+        layer(tf.constant(rows.padded(np.arange(12))), training=True)
     assert shapes == {(3, 32), (3, 64)}
+
+
+@pytest.mark.parametrize('options', [{}, {'keep_padding': True}, {'jit': True}])
+def test_dropout_is_for_training_alone(bert_dir, token_ids, options):
+    """Guards regularisation, lost in silence, and scores that would be random."""
+    bert = load_bert(bert_dir, maxlen=32, dropout_rate=0.3)
+    layer = PooledVector(bert, **options)
+    ids = tf.constant(token_ids.padded(np.arange(3)))
+    scored, again, trained, other = (
+        layer(ids, training=training).numpy() for training in (False, False, True, True)
+    )
+    np.testing.assert_array_equal(scored, again)
+    assert min(np.abs(trained - scored).max(), np.abs(trained - other).max()) > 0.01
 
 
 def test_row_encoder_returns_the_order_of_the_rows(bert_dir, token_ids, monkeypatch):

@@ -124,9 +124,9 @@ def test_lower_precision_and_xla_train_too(more, trained, short, run, tmp_path):
 
 
 FLAGS = {
-    '': ('float32', 4, False, 'cls'),
-    '--precision fp16 --keep_padding': ('float16', 1, False, 'cls'),
-    '--precision bf16 --jit --pooling mean': ('bfloat16', 4, True, 'mean'),
+    '': ('float32', False, False, 'cls'),
+    '--precision fp16 --keep_padding': ('float16', True, False, 'cls'),
+    '--precision bf16 --jit --pooling mean': ('bfloat16', False, True, 'mean'),
 }
 
 
@@ -140,7 +140,8 @@ def test_flags_reach_the_model(method, more, short, run, monkeypatch):
     [model] = models
     [encoder] = [layer for layer in model.layers if isinstance(layer, PooledVector)]
     attention = encoder.bert.get_layer('Transformer-0-MultiHeadSelfAttention')
-    found = attention.compute_dtype, encoder.groups, encoder.compiled is not None, encoder.pooling
+    jit = encoder.compiled is not None
+    found = attention.compute_dtype, encoder.keep_padding, jit, encoder.pooling
     assert found == FLAGS[more]
     is_scaled = isinstance(model.optimizer, keras.mixed_precision.LossScaleOptimizer)
     assert is_scaled == ('fp16' in more)

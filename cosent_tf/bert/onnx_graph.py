@@ -1,7 +1,7 @@
 """A BERT as an ONNX graph, written node by node from its weights.
 
-What it computes is what `vectors.PooledVector` does, of one group: the last layer of the positions
-that the pooling needs, and no attention to the padding at the end of a row.
+It computes what `vectors.PooledVector` does, on padded rows: the last layer of the positions that
+the pooling needs, and no attention to the padding at the end of a row.
 """
 
 from pathlib import Path

@@ -6,6 +6,7 @@ import numpy as np
 
 from cosent_tf.bert.backends import make_row_encoder
 from cosent_tf.bert.compat import keras, tf
+from cosent_tf.bert.packed import PackedBERT, split_rows
 from cosent_tf.bert.precision import computing_in
 from cosent_tf.bert.pretrained import (
     PooledBERT,
@@ -20,27 +21,27 @@ from cosent_tf.bert.weights import read_weights
 from cosent_tf.data import tokenize_texts
 from cosent_tf.errors import UserError
 
-GROUPS = 4  # of rows of a batch, by length
+GROUPS = 2  # of rows of a batch, by length: they do not wait for each other
+XLA_GROUPS = 4
 XLA_MULTIPLE = 32
 
 
 class PooledVector(keras.layers.Layer):
-    """One vector for each token row, without encoding most of the padding.
+    """One vector for each token row, without encoding padding.
 
     It is that of [CLS], or the mean of all tokens, [CLS] and [SEP] included, as `bert` was built.
 
-    The rows of a batch are sorted by length and encoded in groups of about as many tokens, each
-    cut to its own longest row. The vectors are those of the whole padded batch, up to float32
-    rounding.
+    The rows of a batch are sorted by length and encoded in groups of about as many tokens. The
+    vectors are those of the whole padded batch, up to float32 rounding.
 
     Input: token ids (n, L) int32, padded with 0 at the end; a 0 before a row's last token is a
     token. Segment ids are all 0, as in every method of the article. Output: (n, D) float32.
 
     Args:
         bert: what `load_bert` returns.
-        keep_padding: encode the batch as it is, in one group.
+        keep_padding: encode the batch as it is, with bert4keras's own model.
         jit: compile the encoder of training steps with XLA. As XLA compiles once for every shape,
-            groups then have as many rows, and lengths that are multiples of 32.
+            groups then have as many rows, padded to lengths that are multiples of 32.
     """
 
     def __init__(
@@ -48,49 +49,43 @@ class PooledVector(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.bert = bert.model
+        self.packed = PackedBERT(bert)
         self.pooling = bert.pooling
         self.named_weights = named_weights(bert)
-        self.groups = 1 if keep_padding else GROUPS
+        self.keep_padding = keep_padding
         self.positions = bert.max_position
-        self.compiled = tf.function(self._encode, jit_compile=True) if jit else None
+        self.compiled = tf.function(self._encode_padded, jit_compile=True) if jit else None
 
     def call(self, token_ids: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        jit = self.compiled is not None and training  # batches to be scored vary in shape
-        encode = self._encode_compiled if jit else self._encode
-        if self.groups == 1:
-            return encode(token_ids, training)
+        compiled = self.compiled is not None and training  # batches to be scored vary in shape
+        padded = self._encode_compiled if compiled else self._encode_padded
         lengths = row_lengths(token_ids)  # (n,)
+        if self.keep_padding:
+            return padded(token_ids, lengths)
+        encode = padded if compiled else self.packed
         order = tf.argsort(lengths, direction='DESCENDING')
-        sizes = tf.ones_like(lengths) if jit else tf.gather(lengths, order)
-        bounds = _bounds(sizes, self.groups)
-        vectors = []
-        for group in range(self.groups):
-            rows = order[bounds[group] : bounds[group + 1]]
-            longest = tf.reduce_max(tf.concat([tf.gather(lengths, rows), [1]], axis=0))
-            vectors.append(encode(tf.gather(token_ids, rows)[:, :longest], training))
+        lengths = tf.gather(lengths, order)
+        sizes, groups = (tf.ones_like(lengths), XLA_GROUPS) if compiled else (lengths, GROUPS)
+        vectors = [
+            encode(tf.gather(token_ids, order[start:end]), lengths[start:end])
+            for start, end in split_rows(sizes, groups)
+        ]
         return tf.gather(tf.concat(vectors, axis=0), tf.argsort(order))
 
-    def _encode(self, token_ids: tf.Tensor, training: bool) -> tf.Tensor:
-        hidden = self.bert([token_ids, tf.zeros_like(token_ids)], training=training)
+    def _encode_padded(self, token_ids: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        hidden = self.bert([token_ids, tf.zeros_like(token_ids)])
         hidden = tf.cast(hidden, tf.float32)  # (n, 1, D), or (n, L, D) for the mean
         if self.pooling == 'cls':
             return hidden[:, 0]
-        lengths = row_lengths(token_ids)
         inside = tf.sequence_mask(lengths, tf.shape(token_ids)[1], tf.float32)  # (n, L)
         total = tf.reduce_sum(hidden * inside[:, :, None], axis=1)
         return total / tf.cast(lengths, tf.float32)[:, None]
 
-    def _encode_compiled(self, token_ids: tf.Tensor, training: bool) -> tf.Tensor:
-        length = tf.shape(token_ids)[1]
-        padded = tf.minimum(-(-length // XLA_MULTIPLE) * XLA_MULTIPLE, self.positions)
-        return self.compiled(tf.pad(token_ids, [[0, 0], [0, padded - length]]), training)
-
-
-def _bounds(sizes: tf.Tensor, groups: int) -> tf.Tensor:
-    """Return where rows of these sizes, (n,), are split into groups of one size, (groups + 1,)."""
-    shares = tf.reduce_sum(sizes) * tf.range(1, groups) // groups
-    ends = tf.searchsorted(tf.cumsum(sizes), shares) + 1  # after the row that reaches the share
-    return tf.concat([[0], ends, [tf.size(sizes)]], axis=0)
+    def _encode_compiled(self, token_ids: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        longest = tf.reduce_max(tf.concat([lengths, [1]], axis=0))
+        width = tf.minimum(-(-longest // XLA_MULTIPLE) * XLA_MULTIPLE, self.positions)
+        token_ids = tf.pad(token_ids[:, :longest], [[0, 0], [0, width - longest]])
+        return self.compiled(token_ids, lengths)
 
 
 class SentenceEncoder:
