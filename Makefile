@@ -53,7 +53,7 @@ table: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # The page of --html in a browser: Chromium or Google Chrome must be installed.
 test-browser: $(VENV)/installed-dev
