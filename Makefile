@@ -50,6 +50,7 @@ demo: $(VENV)/installed
 table: $(VENV)/installed
 	$(BIN)/python train_table.py --runs_dir $(RUNS) $(TABLE)
 
+# Four processes at most: each holds a TensorFlow, of 1 to 2 GB.
 test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

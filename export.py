@@ -29,7 +29,7 @@ from safetensors.numpy import save_file
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.formats import read_config, read_vocab
 from cosent_tf.bert.onnx_graph import write_graph
-from cosent_tf.bert.pretrained import load_tokenizer
+from cosent_tf.bert.pretrained import load_tokenizer, row_lengths
 from cosent_tf.bert.scoring import build_joint, joint_scores
 from cosent_tf.bert.settings import TokenizerSettings
 from cosent_tf.bert.sources import Source, find_source
@@ -68,9 +68,12 @@ def write_savedmodel(folder: Path, source: Source, model: keras.Model) -> None:
     """Write token ids → unit vectors, or scores, without anything of Keras in it."""
     module = tf.Module()
     module.weights = model.weights
+    positions = read_config(source.bert_dir)['max_position_embeddings']
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32, name='token_ids')])
     def serve(token_ids):
+        told = f'rows have at most {positions} tokens'  # on a GPU, others would get any vectors
+        tf.debugging.assert_less_equal(row_lengths(token_ids), positions, told)
         outputs = model(token_ids, training=False)
         if source.is_joint:
             return {'scores': joint_scores(outputs)}

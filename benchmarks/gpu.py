@@ -3,10 +3,11 @@
     python -m benchmarks.gpu
 
 CoSENT at batch 32 and 256, with padding encoded too (--keep_padding) and without, in fp32, bf16 and
-fp16, with and without --jit. Sentences are random tokens, 5 to 64 of them, about as spread as those
-of BQ. Tokens are the real ones, padding does not count; % of peak is the share of what large matrix
-products of the same precision reach (useful FLOP as in train_throughput). Memory is the peak of the
-case. Cases that do not fit into memory, or for which no time is left, are blank.
+fp16, with and without --jit (which always pads to multiples of 32). Sentences are random tokens, 5
+to 64 of them, about as spread as those of BQ. Tokens are the real ones, padding does not count; %
+of peak is the share of what large matrix products of the same precision reach (useful FLOP as in
+train_throughput). Memory is the peak of the case. Cases that do not fit into memory, or for which
+no time is left, are blank.
 """
 
 import itertools
@@ -57,10 +58,15 @@ def main():
         write_bert(Path(folder), [*SPECIAL_TOKENS, *tokens], BERT | SIZES)
         peaks = {precision: peak(precision) for precision in POLICIES}
         for case in tqdm(list(itertools.product(*CASES)), 'cases', leave=False, disable=None):
+            batch, padding, precision, jit = case
             figures = [None] * 3
             if time.perf_counter() < deadline:
-                figures = measure(folder, *case, peaks[case[2]])
-            rows.append(dict(zip(COLUMNS, (*map(str, case), *figures), strict=True)))
+                figures = measure(folder, *case, peaks[precision])
+            rows.append(
+                dict(
+                    zip(COLUMNS, (batch, str(padding), precision, str(jit), *figures), strict=True)
+                )
+            )
     title = f'Training CoSENT, BERT-base, {STEPS} steps a case, on {device_name()}'
     report('gpu', title, rows, SIZES | {'maxlen': MAXLEN, 'peak FLOP/s': peaks})
 

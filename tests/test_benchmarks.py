@@ -75,4 +75,6 @@ def test_the_gpu_benchmark_measures_every_case(tmp_path, monkeypatch, capsys):
     gpu.main()
     rows = json.loads(Path('build/benchmarks/gpu.json').read_text('utf-8'))['rows']
     assert len(rows) == 4
-    assert all(row['tokens/s'] > 0 and row['memory (GB)'] == 2 for row in rows)
+    assert all(
+        row['batch'] == 4 and row['tokens/s'] > 0 and row['memory (GB)'] == 2 for row in rows
+    )

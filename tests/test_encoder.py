@@ -121,11 +121,12 @@ def test_an_encoder_computes_in_the_precision_asked_for(small_bert):
         load_encoder(small_bert, 'bfloat16')
 
 
-def test_half_precision_rounds_no_residual_connection(small_bert):
+def test_half_precision_rounds_no_sum(small_bert):
     """Guards bf16 vectors: those of 12 layers, rounded at each sum, were off twice as much."""
     [*_, layer] = load_encoder(small_bert, 'bf16').model.layers
     computed = {part.name: part.compute_dtype for part in layer.bert.layers}
-    assert {dtype for name, dtype in computed.items() if name.endswith('-Add')} == {'float32'}
+    sums = {dtype for name, dtype in computed.items() if name.endswith(('-Add', '-Position'))}
+    assert sums == {'float32'}
     assert 'bfloat16' in computed.values()
 
 
@@ -143,21 +144,30 @@ def test_half_precision_takes_large_activations(bert_dir, token_ids):
     np.testing.assert_allclose(*vectors, atol=0.05)
 
 
-def test_padding_is_not_encoded(bert_dir, monkeypatch):
-    """Guards the speed: one long sentence would otherwise pad a batch of others."""
+@pytest.mark.parametrize(
+    'lengths', [[3] * 10 + [64] + [3] * 11, [32] * 4 + [16] * 8 + [8] * 16 + [4] * 32]
+)
+def test_padding_is_not_encoded(lengths, bert_dir, monkeypatch):
+    """Guards the speed: long sentences would otherwise pad a batch of others."""
     layer = PooledVector(load_bert(bert_dir, maxlen=64))
-    rows = TokenRows([7] * length for length in [3] * 10 + [64] + [3] * 11)
     tokens, cells = [], []
     embed, softmax = layer.packed._embed, tf.nn.softmax
     monkeypatch.setattr(
         layer.packed, '_embed', lambda ids, *more: tokens.append(len(ids)) or embed(ids, *more)
     )
     monkeypatch.setattr(tf.nn, 'softmax', lambda x: cells.append(tf.size(x)) or softmax(x))
-    layer(tf.constant(rows.padded(np.arange(22))))
-    assert sum(tokens) == 64 + 21 * 3
-    all_but_last = layer.packed.depth - 1
-    for_one = layer.packed.heads * (all_but_last * (64**2 + 21 * 3**2) + 64 + 21 * 3)
-    assert sum(cells) == for_one
+    rows = TokenRows([7] * length for length in lengths)
+    layer(tf.constant(rows.padded(np.arange(len(lengths)))))
+    assert sum(tokens) == sum(lengths)
+    needed = (layer.packed.depth - 1) * sum(n**2 for n in lengths) + sum(lengths)
+    assert sum(cells) == layer.packed.heads * needed
+
+
+def test_keep_padding_is_the_way_of_bert4keras(bert_dir, token_ids, monkeypatch):
+    """Guards the flag that tells whether a result is due to packing."""
+    layer = PooledVector(load_bert(bert_dir, maxlen=32), keep_padding=True)
+    monkeypatch.setattr(layer, 'packed', None)
+    assert layer(tf.constant(token_ids.padded(np.arange(9)))).shape == (9, 32)
 
 
 def test_xla_compiles_few_shapes(bert_dir, monkeypatch):
@@ -185,6 +195,27 @@ def test_dropout_is_for_training_alone(bert_dir, token_ids, options):
     )
     np.testing.assert_array_equal(scored, again)
     assert min(np.abs(trained - scored).max(), np.abs(trained - other).max()) > 0.01
+
+
+def test_dropout_is_where_the_plain_way_has_it(bert_dir, token_ids, monkeypatch):
+    """Guards regularisation: a place left out changes results, and no equality without dropout."""
+
+    def dropped(x, rate, seed):
+        places.append((len(x.shape), rate))
+        return x
+
+    monkeypatch.setattr(tf.nn.experimental, 'stateless_dropout', dropped)
+    bert = load_bert(bert_dir, maxlen=32, dropout_rate=0.3)
+    counts = []
+    for keep_padding in (True, False):
+        places = []
+        PooledVector(bert, keep_padding)(tf.constant(token_ids.padded(np.arange(9))), training=True)
+        assert {rate for _, rate in places} == {0.3}
+        attention = sum(rank == 4 for rank, _ in places)
+        counts.append((attention, len(places) - attention))
+    plain, packed = counts
+    assert plain == (2, 1 + 2 * 2)
+    assert packed == (4 * plain[0], 2 * plain[1])  # groups
 
 
 def test_row_encoder_returns_the_order_of_the_rows(bert_dir, token_ids, monkeypatch):

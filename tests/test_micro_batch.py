@@ -53,11 +53,12 @@ def train(model, batches):
     return [np.array(log), *model.get_weights()]
 
 
-def test_both_passes_draw_the_same_dropout_masks(small_bert):
+@pytest.mark.parametrize('keep_padding', [False, True])
+def test_both_passes_draw_the_same_dropout_masks(small_bert, keep_padding):
     """Guards the gradient under dropout: of other masks, it would be that of no loss at all."""
     bert = load_bert(small_bert, maxlen=12, dropout_rate=0.5)
     token_ids = keras.Input((None,), dtype='int32')
-    model = keras.Model(token_ids, PooledVector(bert, keep_padding=True)(token_ids))
+    model = keras.Model(token_ids, PooledVector(bert, keep_padding)(token_ids))
     draw = np.random.default_rng(0)
     rows = tf.constant(draw.integers(5, 50, (14, 12)), tf.int32)
     labels = np.repeat([0, 1, 0, 1, 1, 0, 1], 2)[:, None]

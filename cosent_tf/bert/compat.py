@@ -109,7 +109,7 @@ with _quiet_stderr():
     _layers = importlib.import_module('keras.layers')  # takes the place of the lazy keras.layers
     _current_dropout, _layers.Dropout = _layers.Dropout, Dropout
     from bert4keras.backend import K
-    from bert4keras.layers import Embedding
+    from bert4keras.layers import Embedding, PositionEmbedding
     from bert4keras.models import BERT, build_transformer_model
     from bert4keras.optimizers import Adam as PlainAdam
     from bert4keras.tokenizers import Tokenizer
@@ -124,7 +124,8 @@ def _use_cores() -> None:
     """On a CPU, run operations side by side instead of splitting each one over all cores.
 
     The two groups that a batch is encoded in (vectors.PooledVector) do not wait for each other, and
-    many of their operations are too small to be split.
+    many of their operations are too small to be split. Measured on 2 cores only; where there are
+    more, larger operations share the threads that remain.
     """
     allowed = getattr(os, 'sched_getaffinity', None)  # not on macOS
     cores = len(allowed(0)) if allowed else os.cpu_count() or 1

@@ -48,32 +48,26 @@ class PackedBERT:
         Returns:
             (n, D) float32.
         """
-        inside = tf.sequence_mask(lengths, tf.shape(token_ids)[1])
-        places = tf.where(inside)  # (T, 2) for T tokens
-        hidden = self._embed(tf.boolean_mask(token_ids, inside), places[:, 1])  # (T, D)
+        places = tf.where(tf.sequence_mask(lengths, tf.shape(token_ids)[1]))  # (T, 2), T tokens
+        hidden = self._embed(tf.gather_nd(token_ids, places), places[:, 1])  # (T, D)
         parts = [lengths[start:end] for start, end in split_rows(lengths, ATTENTION_GROUPS)]
         rows = [PaddedHeads(part, self.heads) for part in parts]
         for number in range(self.depth - 1):
             hidden = self._transform(number, hidden, rows, hidden, rows)
         if self.pooling == 'mean':
             hidden = self._transform(self.depth - 1, hidden, rows, hidden, rows)
-            total = tf.math.segment_sum(tf.cast(hidden, tf.float32), places[:, 0])
-            return total / tf.cast(lengths, tf.float32)[:, None]
+            return tf.math.segment_mean(tf.cast(hidden, tf.float32), places[:, 0])
         cls = tf.gather(hidden, tf.cumsum(lengths, exclusive=True))  # (n, D)
         alone = [PaddedHeads(tf.ones_like(part), self.heads) for part in parts]
         return tf.cast(self._transform(self.depth - 1, cls, alone, hidden, rows), tf.float32)
 
     def _embed(self, tokens: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
         """Return what the first layer gets of tokens, (T,) → (T, D); their segments are 0."""
-        embedded = (
-            self.layers['Embedding-Token'](tokens[None])[0],
-            self.layers['Embedding-Segment'].embeddings[0],
-            tf.gather(self.layers['Embedding-Position'].embeddings, positions),
-        )
-        hidden = sum(tf.cast(part, tf.float32) for part in embedded)
-        for name in ('Norm', 'Dropout', 'Mapping'):
-            hidden = self._apply_if_there(f'Embedding-{name}', hidden)
-        return hidden
+        token = self.layers['Embedding-Token'](tokens[None])[0]
+        segment = self.layers['Embedding-Segment'](tf.constant([[0]]))[0]
+        position = tf.gather(self.layers['Embedding-Position'].embeddings, positions)
+        embedded = self.layers['Embedding-Token-Segment']([token, segment]) + position
+        return self._drop('Embedding', self.layers['Embedding-Norm'](embedded))
 
     def _transform(
         self,
@@ -105,13 +99,12 @@ class PackedBERT:
 
     def _add(self, layer: keras.layers.Layer, inputs: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         """Apply what comes after a layer: dropout, the residual connection, layer norm."""
-        outputs = self._apply_if_there(f'{layer.name}-Dropout', outputs)
-        return self.layers[f'{layer.name}-Norm'](
-            self.layers[f'{layer.name}-Add']([inputs, outputs])
-        )
+        added = self.layers[f'{layer.name}-Add']([inputs, self._drop(layer.name, outputs)])
+        return self.layers[f'{layer.name}-Norm'](added)
 
-    def _apply_if_there(self, name: str, inputs: tf.Tensor) -> tf.Tensor:
-        return self.layers[name](inputs) if name in self.layers else inputs
+    def _drop(self, name: str, inputs: tf.Tensor) -> tf.Tensor:
+        dropout = self.layers.get(f'{name}-Dropout')  # bert4keras makes none for a rate of 0
+        return dropout(inputs) if dropout else inputs
 
 
 class PaddedHeads:
@@ -127,6 +120,7 @@ class PaddedHeads:
         self.tokens = tf.reduce_sum(lengths)
         rows, longest = tf.unstack(tf.shape(self.inside, tf.int64))
         self.shape = (rows, heads, longest)
+        self.size = tf.reduce_prod(self.shape)
         row, column = tf.unstack(tf.where(self.inside)[:, :, None], axis=1)  # (t, 1) each
         head = tf.range(heads, dtype=tf.int64)
         self.places = ((row * heads + head) * longest + column)[:, :, None]  # (t, heads, 1)
@@ -134,8 +128,7 @@ class PaddedHeads:
     def pad(self, tokens: tf.Tensor) -> tf.Tensor:
         """Return what all heads get, 0 for padding: (t, heads·d) → (n, heads, L, d)."""
         parts = tf.reshape(tokens, (-1, self.shape[1], tokens.shape[-1] // self.shape[1]))
-        size = tf.reduce_prod(self.shape)
-        flat = tf.scatter_nd(self.places, parts, tf.stack([size, parts.shape[-1]]))
+        flat = tf.scatter_nd(self.places, parts, tf.stack([self.size, parts.shape[-1]]))
         return tf.reshape(flat, tf.stack([*self.shape, parts.shape[-1]]))
 
     def pack(self, heads: tf.Tensor) -> tf.Tensor:

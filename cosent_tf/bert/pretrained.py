@@ -6,7 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from cosent_tf.bert.compat import BERT, Embedding, Tokenizer, build_transformer_model, keras, tf
+from cosent_tf.bert.compat import (
+    BERT,
+    Embedding,
+    PositionEmbedding,
+    Tokenizer,
+    build_transformer_model,
+    keras,
+    tf,
+)
 from cosent_tf.bert.formats import read_config, read_tensors, read_vocab
 from cosent_tf.bert.settings import TokenizerSettings, read_tokenizer_settings
 from cosent_tf.errors import UserError
@@ -57,8 +65,8 @@ class PooledBERT(BERT):
         if 'epsilon' in kwargs:  # of a LayerNormalization: bert4keras always passes 1e-12
             kwargs['epsilon'] = self.layer_norm_eps
             kwargs['dtype'] = 'float32'  # in half precision its squares would overflow
-        if layer is keras.layers.Add:
-            kwargs['dtype'] = 'float32'  # of the residual connections: what is added up stays exact
+        if layer in (keras.layers.Add, PositionEmbedding):
+            kwargs['dtype'] = 'float32'  # what is added up stays exact
         attention = f'Transformer-{self.num_hidden_layers - 1}-MultiHeadSelfAttention'
         last = kwargs.get('name') in (attention, f'{attention}-Add')
         if self.pooling == 'cls' and inputs is not None and last:

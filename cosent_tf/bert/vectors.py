@@ -21,13 +21,13 @@ from cosent_tf.bert.weights import read_weights
 from cosent_tf.data import tokenize_texts
 from cosent_tf.errors import UserError
 
-GROUPS = 2  # of rows of a batch, by length: they do not wait for each other
+GROUPS = 2  # of rows of a batch: the cores of a CPU encode them side by side
 XLA_GROUPS = 4
 XLA_MULTIPLE = 32
 
 
 class PooledVector(keras.layers.Layer):
-    """One vector for each token row, without encoding padding.
+    """One vector for each token row, without encoding padding unless asked to.
 
     It is that of [CLS], or the mean of all tokens, [CLS] and [SEP] included, as `bert` was built.
 
