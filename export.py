@@ -73,8 +73,9 @@ def write_savedmodel(folder: Path, source: Source, model: keras.Model) -> None:
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32, name='token_ids')])
     def serve(token_ids):
         told = f'rows have at most {positions} tokens'  # on a GPU, others would get any vectors
-        tf.debugging.assert_less_equal(row_lengths(token_ids), positions, told)
-        outputs = model(token_ids, training=False)
+        checked = tf.debugging.assert_less_equal(row_lengths(token_ids), positions, told)
+        with tf.control_dependencies([checked]):
+            outputs = model(token_ids, training=False)
         if source.is_joint:
             return {'scores': joint_scores(outputs)}
         norms = tf.norm(outputs, axis=1, keepdims=True)

@@ -62,11 +62,8 @@ def main():
             figures = [None] * 3
             if time.perf_counter() < deadline:
                 figures = measure(folder, *case, peaks[precision])
-            rows.append(
-                dict(
-                    zip(COLUMNS, (batch, str(padding), precision, str(jit), *figures), strict=True)
-                )
-            )
+            shown = batch, str(padding), precision, str(jit), *figures
+            rows.append(dict(zip(COLUMNS, shown, strict=True)))
     title = f'Training CoSENT, BERT-base, {STEPS} steps a case, on {device_name()}'
     report('gpu', title, rows, SIZES | {'maxlen': MAXLEN, 'peak FLOP/s': peaks})
 

@@ -173,6 +173,8 @@ def test_exports_give_the_same_vectors(bert_dir, tmp_path, monkeypatch):
     for rows in (slice(0, 2), slice(1, 2)):
         vectors = serve(token_ids=tf.constant(ids[rows]))['vectors']
         np.testing.assert_allclose(vectors, expected[rows], atol=1e-4)
+    with pytest.raises(tf.errors.InvalidArgumentError, match='at most 64 tokens'):
+        serve(token_ids=tf.fill((1, 65), 7))
 
     tensors = load_file(tmp_path / 'to' / 'hf' / 'model.safetensors')
     wanted = {k: v for k, v in pytorch_tensors(WEIGHTS).items() if not k.startswith('pooler')}
