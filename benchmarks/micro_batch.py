@@ -35,7 +35,7 @@ def main():
     ):
         work = make_workload(args, folder, max(args.batch_sizes))
         for size in args.batch_sizes:
-            for chunk in (size, args.micro_batch):
+            for chunk in sorted({size, args.micro_batch}, reverse=True):
                 if chunk < size or (chunk == size <= args.most_whole):
                     case = work._replace(train=work.train[:size], batch_size=size)
                     seconds, peak = pool.submit(measure, case, chunk, args.rounds).result()
