@@ -136,7 +136,7 @@ STRANGE = [
 
 @pytest.mark.parametrize(
     ('lower', 'strip', 'chinese'),
-    itertools.product([True, False], [None, True, False], [True, False]),
+    list(itertools.product([True, False], [None, True, False], [True, False])),
 )
 def test_tokens_are_those_of_transformers(lower, strip, chinese, tmp_path):
     """Guards every combination of settings on the characters that they are about."""
