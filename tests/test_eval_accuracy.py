@@ -60,6 +60,17 @@ def test_table_of_all_four_tasks(evaluate, tmp_path):
     assert max(map(len, out.splitlines())) <= 100
 
 
+def test_long_names_are_not_broken_within_a_word(evaluate, tmp_path):
+    """Guards the rows of an encoder of one's own: a table may be wider than the text below it."""
+    all_four_tasks(tmp_path)
+    add_run(tmp_path, run_name('PAWSX', 'chinese-macbert-base', 'interact', 1))
+    _, out, _ = evaluate('--runs_dir', tmp_path)
+    table, rest = out.split('\nFirst line', 1)
+    assert '\nchinese-macbert-base+Interact ' in table
+    assert 100 < max(map(len, table.splitlines())) <= 120
+    assert max(map(len, rest.split('\n\n')[0].splitlines())) <= 100
+
+
 def test_no_runs_prints_the_published_table_and_how_to_make_a_run(evaluate, tmp_path):
     code, out, err = evaluate('--runs_dir', tmp_path / 'absent')
     assert (code, err) == (0, '')

@@ -1,4 +1,4 @@
-"""How the report looks: sections as text of 100 columns or as markdown, results as JSON."""
+"""How the report looks: sections as text or as markdown, results as JSON."""
 
 import io
 
@@ -15,18 +15,18 @@ from cosent_tf.report.significance import accuracy_interval, compare_methods
 from cosent_tf.report.tables import build_table
 from cosent_tf.run.files import to_json
 
-WIDTH = 100
+WIDTH, WIDEST = 100, 120  # of text, and of a table that needs more
 
 
 def as_text(sections: list[Section]) -> str:
     """Lay sections out for a terminal."""
-    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, legacy_windows=False)
+    console = Console(file=io.StringIO(), width=WIDEST, color_system=None, legacy_windows=False)
     for section in sections:
         console.print(Text(f'{section.title}\n'))
         console.print(_rich_table(section))
         console.print()
         for note in section.notes:
-            console.print(Text(note))
+            console.print(Text(note), width=WIDTH)
         console.print('\n' * bool(section.notes), end='')
     lines = console.file.getvalue().split('\n')
     return '\n'.join(line.rstrip() for line in lines).rstrip('\n') + '\n'
