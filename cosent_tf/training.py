@@ -39,7 +39,7 @@ from cosent_tf.run.folder import (
     write_predictions,
 )
 from cosent_tf.run.progress import Progress
-from cosent_tf.run.start import show_figures
+from cosent_tf.run.start import begin_run, show_figures
 
 
 class Model(keras.Model):
@@ -98,6 +98,8 @@ def fit(
     model.optimizer._create_all_weights(model.trainable_variables)
     progress = Progress(len(splits['train'].pairs), quiet=not is_chief())
     with _faults_told(args), progress:
+        if is_chief():
+            begin_run(folder, args)
         state = _restore(model, folder)
         if state.epoch < args.epochs:
             model.fit(

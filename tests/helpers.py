@@ -18,12 +18,6 @@ from tests.reference.protocol import published_threshold
 
 ROOT = Path(__file__).parent.parent
 BROWSER = shutil.which('chromium') or shutil.which('google-chrome')
-METHODS = {  # and what a user starts for each
-    'cosent': ['train_cosent.py'],
-    'sbert': ['train_sbert.py'],
-    'interact': ['train_interact.py'],
-    'interact_cosent': ['train_interact_cosent.py'],
-}
 FILES = {  # of a finished run
     'config.json',
     'history.csv',
@@ -38,7 +32,7 @@ FILES = {  # of a finished run
 def command(method, flags, *more):
     """The script of a method with flags (name → value), and more words after them."""
     return [
-        *METHODS[method],
+        f'train_{method}.py',
         *(part for name in flags for part in (f'--{name}', flags[name])),
         *more,
     ]

@@ -11,7 +11,7 @@ import pytest
 from cosent_tf.bert.compat import keras
 from cosent_tf.bert.vectors import PooledVector, load_encoder
 from cosent_tf.metrics import cosine_similarity
-from cosent_tf.run.folder import read_predictions
+from cosent_tf.run.folder import METHODS, read_predictions
 from tests.helpers import (
     FILES,
     ROOT,
@@ -130,7 +130,7 @@ FLAGS = {
 }
 
 
-@pytest.mark.parametrize('method', ['cosent', 'sbert', 'interact'])
+@pytest.mark.parametrize('method', METHODS)
 @pytest.mark.parametrize('more', FLAGS)
 def test_flags_reach_the_model(method, more, short, run, monkeypatch):
     """Guards flags that would change nothing: results alone do not show that they work."""
@@ -155,6 +155,8 @@ def test_a_finished_run_is_kept_and_resuming_it_a_success(trained, short, run):
     (folder / 'state.h5').write_bytes(b'')  # of a process killed after its last file
     code, message = run('cosent', flags)
     assert code == 2 and '--overwrite' in message and message.count('\n') == 1
+    code, message = run('cosent', flags | {'maxlen': '65'}, '--overwrite')
+    assert code == 2 and '64 positions' in message
     code, message = run('cosent', flags | {'lr': '1'}, '--resume')
     assert code == 2 and '--lr 0.0001, now 1.0' in message
     with contextlib.redirect_stdout(io.StringIO()) as out:

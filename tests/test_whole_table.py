@@ -10,8 +10,9 @@ import pytest
 
 from cosent_tf.data import SPLITS
 from cosent_tf.report.published import SPEARMAN_TASKS, TASKS
+from cosent_tf.run.folder import METHODS
 from tests.downloads import BERT, DATA
-from tests.helpers import METHODS, ROOT, toy_lines
+from tests.helpers import ROOT, toy_lines
 from tests.hosts import ROBERTA, serving
 from tests.reference.checkpoints import TINY_CONFIG, write_google_bert
 from tests.reference.hf_checkpoints import HF_CONFIG, write_hf_bert

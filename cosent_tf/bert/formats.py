@@ -20,11 +20,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from cosent_tf.bert.compat import tf
-from cosent_tf.bert.sources import first_line
+from cosent_tf.bert.sources import CONFIGS, first_line
 from cosent_tf.errors import UserError
 from cosent_tf.readers import read_json, read_lines
 
-CONFIGS = ('bert_config.json', 'config.json')
 SIZES = {  # with the defaults of both formats
     'vocab_size': None,
     'hidden_size': None,
@@ -122,6 +121,18 @@ def read_vocab(folder: Path) -> tuple[Path, list[str]]:
     return other, sorted(vocab, key=vocab.get)
 
 
+def find_weights(folder: Path) -> str:
+    """Return which of `WEIGHT_FILES` a folder holds, the first of them.
+
+    Raises:
+        UserError: none.
+    """
+    file = next((name for name in WEIGHT_FILES if (folder / name).is_file()), None)
+    if file is None:
+        raise UserError(f'{folder}: no weights there: none of {", ".join(WEIGHT_FILES)}')
+    return file
+
+
 def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
     """Read the weights of an encoder.
 
@@ -135,9 +146,7 @@ def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, 
     Raises:
         UserError: no such file, broken, or a tensor is missing, surplus or of another shape.
     """
-    file = next((name for name in WEIGHT_FILES if (folder / name).is_file()), None)
-    if file is None:
-        raise UserError(f'{folder}: no weights there: none of {", ".join(WEIGHT_FILES)}')
+    file = find_weights(folder)
     path, (reader, google_name) = folder / file, WEIGHT_FILES[file]
     own_names, arrays = {}, {}
     try:

@@ -153,7 +153,7 @@ def build_bert(
     """
     folder = Path(bert_dir)
     config = read_config(folder)
-    _check_sizes(folder, config, maxlen)
+    check_sizes(folder, config, maxlen)
     config.update(dropout_rate=dropout_rate, attention_dropout_rate=dropout_rate, pooling=pooling)
     try:
         with warnings.catch_warnings():
@@ -178,7 +178,12 @@ def set_weights(weights: dict[str, tf.Variable], values: dict[str, np.ndarray]) 
     keras.backend.batch_set_value([(weight, values[name]) for name, weight in weights.items()])
 
 
-def _check_sizes(folder: Path, config: dict, maxlen: int) -> None:
+def check_sizes(folder: Path, config: dict, maxlen: int) -> None:
+    """Check that a BERT's configuration fits its vocabulary and the longest input.
+
+    Raises:
+        UserError: it does not, or the vocabulary is missing or broken.
+    """
     path, tokens = read_vocab(folder)
     if len(tokens) != config['vocab_size']:
         raise UserError(
@@ -187,4 +192,7 @@ def _check_sizes(folder: Path, config: dict, maxlen: int) -> None:
         )
     positions = config['max_position_embeddings']
     if maxlen > positions:
-        raise UserError(f'--maxlen {maxlen} is too long: {folder} has {positions} positions')
+        raise UserError(
+            f'{folder} has {positions} positions, too few for inputs of {maxlen} tokens: --maxlen, '
+            'or max_seq_length of its sentence_bert_config.json, must be lower'
+        )

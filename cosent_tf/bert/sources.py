@@ -11,6 +11,8 @@ from cosent_tf.errors import UserError
 
 CONFIG_FILE, WEIGHTS_FILE = 'config.json', 'best.weights.h5'  # of a run
 
+CONFIGS = ('bert_config.json', 'config.json')  # of a BERT, Google's and Hugging Face's
+
 HUB = 'hf:'
 # Each is enough, so that only the first one there is downloaded.
 HUB_WEIGHTS = ('model.safetensors', 'tf_model.h5', 'pytorch_model.bin')
@@ -111,7 +113,7 @@ def bert_folder(name: str | Path) -> Path:
 def is_encoder(folder: Path) -> bool:
     """Tell whether a folder has configuration, vocabulary and weights, in any of the formats."""
     kinds = (
-        ('bert_config.json', 'config.json'),
+        CONFIGS,
         ('vocab.txt', 'tokenizer.json'),
         ('bert_model.ckpt.index', *HUB_WEIGHTS),
     )

@@ -50,7 +50,7 @@ def read_arrays(path: Path, variables: dict) -> tuple[dict[str, np.ndarray], dic
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         reason = ' '.join(str(error).split())
         raise UserError(
-            f'{path}: broken or of another model ({reason}); --overwrite trains the run anew'
+            f'{path}: broken or of another model ({reason}); train the run anew (--overwrite)'
         ) from error
     for name, variable in variables.items():
         if arrays[name].shape != tuple(variable.shape):

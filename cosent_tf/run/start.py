@@ -13,9 +13,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from cosent_tf.bert.compat import device_name, keras, tf, versions
-from cosent_tf.bert.formats import CONFIGS
 from cosent_tf.bert.inputs import replicas
 from cosent_tf.bert.precision import POLICIES
+from cosent_tf.bert.sources import CONFIGS
 from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import UserError
 from cosent_tf.readers import read_json
@@ -46,7 +46,7 @@ def start_run(args: Namespace) -> Path:
     """Seed all generators, say what trains where, and make the run folder.
 
     Returns:
-        The run folder; the chief process has locked it and written config.json.
+        The run folder; the chief process has locked it. What is in it stays until `fit`.
 
     Raises:
         UserError: the run is finished, in progress, or does not fit --resume.
@@ -59,7 +59,7 @@ def start_run(args: Namespace) -> Path:
     tf.random.set_global_generator(tf.random.Generator.from_seed(args.seed))  # of dropout
     keras.mixed_precision.set_global_policy(POLICIES[args.precision])
     folder = Path(args.runs_dir) / run_name(args.task, args.model, args.method, args.seed)
-    is_done = is_chief() and _open_folder(folder, _config(args), args)
+    is_done = is_chief() and _open_folder(folder, args)
     [is_done] = from_chief([np.array([is_done], np.int32)])  # or others end with a refused chief
     if is_done[0]:
         raise SystemExit(0)
@@ -69,6 +69,19 @@ def start_run(args: Namespace) -> Path:
     engine = [f'{name} {libraries[name]}' for name in ('tensorflow', 'tf_keras', 'bert4keras')]
     print(', '.join([*no_gpu, f'training on {device}{others}', args.precision, *engine]))
     return folder
+
+
+def begin_run(folder: Path, args: Namespace) -> None:
+    """Clear what an earlier start has left, and write config.json; not if the run goes on.
+
+    Raises:
+        WriteError: the folder cannot be written.
+    """
+    if not args.overwrite and (folder / STATE_FILE).exists():
+        return
+    for name in CLEARED:
+        (folder / name).unlink(missing_ok=True)
+    write_json(folder / CONFIG_FILE, _config(args))
 
 
 def show_figures(folder: Path) -> None:
@@ -102,8 +115,8 @@ def _config(args: Namespace) -> dict:
     }
 
 
-def _open_folder(folder: Path, config: dict, args: Namespace) -> bool:
-    """Lock the run folder, and prepare it for a new start or for going on.
+def _open_folder(folder: Path, args: Namespace) -> bool:
+    """Lock the run folder, and check that the run can be started, or go on, as asked.
 
     Returns:
         Whether there is nothing to go on with: the run is finished, and its figures are shown.
@@ -111,9 +124,6 @@ def _open_folder(folder: Path, config: dict, args: Namespace) -> bool:
     _lock(folder)
     finished = is_finished(folder)
     if args.overwrite or not (finished or (folder / STATE_FILE).exists()):
-        for name in CLEARED:
-            (folder / name).unlink(missing_ok=True)
-        write_json(folder / CONFIG_FILE, config)
         return False
     if not args.resume:
         raise UserError(
@@ -121,7 +131,7 @@ def _open_folder(folder: Path, config: dict, args: Namespace) -> bool:
             if finished
             else f'{folder}: this run was interrupted; --resume goes on, --overwrite starts anew'
         )
-    _check_same(folder, config, args)
+    _check_same(folder, args)
     if finished:
         show_figures(folder)
         (folder / STATE_FILE).unlink(missing_ok=True)  # of a process killed just before that
@@ -149,9 +159,9 @@ def _lock(folder: Path) -> None:
     remove_temporaries(folder)
 
 
-def _check_same(folder: Path, config: dict, args: Namespace) -> None:
+def _check_same(folder: Path, args: Namespace) -> None:
     """Check that arguments and files are those the run was started with."""
-    parts = ('arguments', 'data_sha256', 'bert_sha256')
+    parts, config = ('arguments', 'data_sha256', 'bert_sha256'), _config(args)
     try:
         before = read_json(folder / CONFIG_FILE)
         arguments, data, bert = (dict(before[part]) for part in parts)
