@@ -34,7 +34,8 @@ class Rule(NamedTuple):
         """Return the decisions (n,) for scores (n,) or (n, C), as integers; not if graded."""
         if self.class_weights is not None:
             return np.argmax(scores * np.array(self.class_weights), axis=1)
-        return (scores > self.threshold).astype(np.int64)
+        # as the search did: NumPy would round the threshold to scores in float32
+        return (np.asarray(scores, np.float64) > self.threshold).astype(np.int64)
 
     def measures(self, labels: np.ndarray, scores: np.ndarray) -> dict[str, float | None]:
         """Return accuracy, f1 and spearman, None where the rule has no such measure.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from cosent_tf.decisions import Rule
 from cosent_tf.errors import UserError
 from cosent_tf.metrics import f1
 from cosent_tf.thresholds import best_threshold, powell_class_weights, powell_threshold
@@ -112,6 +113,13 @@ def test_class_weights_are_never_worse_than_argmax():
 def test_bad_input_is_refused(search, labels, scores, message):
     with pytest.raises(UserError, match=message):
         search(labels, scores)
+
+
+def test_decisions_are_those_of_the_search_whatever_the_precision_of_the_scores():
+    """Guards the figures of training, from float32 scores, against other ones in the report."""
+    scores = np.float32([0.1, 0.2])  # the first is 0.1 and a little more
+    for of in (scores, scores.astype(np.float64)):
+        assert Rule(threshold=0.1).predict(of).tolist() == [1, 1]
 
 
 def test_unknown_metric_is_refused():
