@@ -30,7 +30,9 @@ from cosent_tf.cli import (
     encoder_folder,
     exit_on_error,
     fill_in,
-    find_files,
+    find_data,
+    find_encoder,
+    has_demo_bert,
     make_parser,
     training_parser,
 )
@@ -41,7 +43,7 @@ from cosent_tf.report.published import PAIRS, TASKS
 from cosent_tf.report.render import as_text
 from cosent_tf.report.section import Section
 from cosent_tf.run.folder import METHODS, STATE_FILE, RunName, is_finished, read_metrics
-from cosent_tf.run.plan import Cost, count_steps, estimate_cost
+from cosent_tf.run.plan import Cost, count_pairs, count_steps, estimate_cost
 
 OURS = {'--task', '--model', '--seed', '--runs_dir', '--resume', '--overwrite'}
 HERE = Path(__file__).parent
@@ -138,7 +140,7 @@ def missing_files(settings: Namespace) -> set[str]:
         folder = data_folder(settings.data_dir)
         if not all(split_path(folder, settings.task, split).is_file() for split in SPLITS):
             missing.add('data')
-    if settings.model in MODELS and settings.task != 'DEMO' and not settings.bert_dir:
+    if settings.model in MODELS and not (settings.bert_dir or has_demo_bert(settings)):
         folder = encoder_folder(settings.model)
         if not folder.startswith(HUB) and not is_encoder(Path(folder)):
             missing.add(settings.model)
@@ -146,11 +148,14 @@ def missing_files(settings: Namespace) -> set[str]:
 
 
 def cost_of(settings: Namespace) -> Cost:
-    """The cost of a run; before the published files are there, what is known of it."""
-    if settings.task in PAIRS and missing_files(settings):
-        pairs = PAIRS[settings.task][0]
+    """The cost of a run; before all files are there, what is known of it."""
+    missing = missing_files(settings)
+    if 'data' not in missing:
+        find_data(settings)
+    if missing:
+        pairs = PAIRS[settings.task][0] if 'data' in missing else count_pairs(settings)
         return Cost(pairs, count_steps(pairs, settings))
-    find_files(settings)
+    find_encoder(settings)
     return estimate_cost(settings)
 
 
@@ -190,7 +195,7 @@ def check_room(costs: dict[RunName, Cost], args: Namespace) -> None:
     if free is not None and largest.gpu > free:
         print(
             f'GPU memory: {free / 1e9:.1f} GB free, {name} may need {largest.gpu / 1e9:.1f} GB; '
-            'a lower --batch_size or --maxlen needs less',
+            '--micro_batch N, or a lower --batch_size or --maxlen, needs less',
             file=sys.stderr,
         )
 

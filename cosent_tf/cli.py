@@ -84,7 +84,8 @@ def fill_in(
     if args.task == 'DEMO':
         from cosent_tf.demo.task import LR, MAXLEN
 
-        defaults |= {'lr': LR, 'maxlen': MAXLEN * sentences}
+        defaults['maxlen'] = MAXLEN * sentences
+        defaults['lr'] = LR if has_demo_bert(args) else lr
     for name, default in defaults.items():
         setattr(args, name, getattr(args, name) or default)
     if args.micro_batch and args.micro_batch >= args.batch_size:
@@ -99,7 +100,8 @@ def find_files(args: argparse.Namespace) -> None:
     Raises:
         UserError: they are not there.
     """
-    args.data_dir, args.bert_dir = _data_dir(args), _bert_dir(args)
+    find_data(args)
+    find_encoder(args)
 
 
 def training_parser(doc: str) -> argparse.ArgumentParser:
@@ -187,12 +189,18 @@ def seed(text: str) -> int:
     return value
 
 
-def _data_dir(args: argparse.Namespace) -> str:
+def has_demo_bert(args: argparse.Namespace) -> bool:
+    """Tell whether a run starts from the tiny BERT of DEMO, made on the spot."""
+    return args.task == 'DEMO' and args.model == 'bert' and not args.bert_dir
+
+
+def find_data(args: argparse.Namespace) -> None:
+    """Set `args.data_dir`; see `find_files`."""
     if args.task == 'DEMO' and not args.data_dir:
         from cosent_tf.demo.task import make_demo_data
 
         make_demo_data(DEMO_DATA_DIR)
-        return DEMO_DATA_DIR
+        args.data_dir = DEMO_DATA_DIR
     folder = data_folder(args.data_dir)
     for split in SPLITS:
         path = split_path(folder, args.task, split)
@@ -204,15 +212,16 @@ def _data_dir(args: argparse.Namespace) -> str:
                 f'and test files there (.data, .tsv, .csv or .jsonl, also .gz); {fetched}'
                 f'without any download: python train_{args.method}.py --task DEMO'
             )
-    return folder
+    args.data_dir = folder
 
 
-def _bert_dir(args: argparse.Namespace) -> str:
-    if args.task == 'DEMO' and not args.bert_dir:
+def find_encoder(args: argparse.Namespace) -> None:
+    """Set `args.bert_dir`; see `find_files`."""
+    if has_demo_bert(args):
         from cosent_tf.demo.task import make_demo_bert
 
         make_demo_bert(DEMO_BERT_DIR)
-        return str(Path(DEMO_BERT_DIR).absolute())
+        args.bert_dir = DEMO_BERT_DIR
     folder = args.bert_dir or encoder_folder(args.model)
     folder = bert_folder(folder).absolute()  # so that the run can be used from anywhere
     if not folder.is_dir():
@@ -222,7 +231,7 @@ def _bert_dir(args: argparse.Namespace) -> str:
             f'bert_model.ckpt.* there, or config.json, vocab.txt and model.safetensors; {fetched}'
             f'without any download: python train_{args.method}.py --task DEMO'
         )
-    return str(folder)
+    args.bert_dir = str(folder)
 
 
 def download_command(names: list[str], args: argparse.Namespace) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
+from cosent_tf.cli import parse_args
 from cosent_tf.data import SPLITS, read_task
 from cosent_tf.demo import task as demo
 from cosent_tf.readers import read_json
@@ -151,6 +152,15 @@ def test_two_at_once_do_not_disturb_each_other(tmp_path, monkeypatch, pairs):
     demo.make_demo_data(tmp_path)
     assert len(contents(tmp_path / 'DEMO')) == 3
     assert [path.name for path in tmp_path.iterdir()] == ['DEMO']
+
+
+def test_another_model_is_not_the_tiny_bert(tmp_path, small_bert, monkeypatch):
+    """Guards "RoBERTa" in the report: with --model roberta it is RoBERTa, as published."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('COSENT_ROBERTA_DIR', str(small_bert))
+    monkeypatch.setattr('sys.argv', ['a.py', '--task', 'DEMO', '--model', 'roberta'])
+    args = parse_args('', 'cosent', epochs=5, batch_size=32, lr=2e-5, maxlen=64, maxlen_pawsx=128)
+    assert (args.bert_dir, args.lr, args.maxlen) == (str(small_bert), 2e-5, demo.MAXLEN)
 
 
 def test_a_short_training_ends_clearly_above_chance(run, tmp_path, monkeypatch):

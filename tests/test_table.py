@@ -13,7 +13,9 @@ import pytest
 import train_table
 from cosent_tf.bert.formats import read_config
 from cosent_tf.bert.pretrained import build_bert, named_weights
-from cosent_tf.run.plan import Cost, count_weights
+from cosent_tf.cli import find_files
+from cosent_tf.run.folder import RunName
+from cosent_tf.run.plan import Cost, count_weights, estimate_cost
 from tests.helpers import ROOT, toy_lines, write_lines
 
 # Writes its arguments into the run folder; fails for task BAD, and for SLOW until it is killed.
@@ -115,6 +117,16 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(table, tmp_path):
     assert not (tmp_path / 'runs').exists() and not (tmp_path / 'data/senteval_cn/BQ').exists()
 
 
+def test_a_dry_run_of_a_task_of_ones_own_needs_no_encoder(table):
+    """Guards the plan on a machine that has one's data, and nothing downloaded yet."""
+    process = table('--tasks', 'TOY', '--methods', 'cosent', '--models', 'roberta', '--dry_run')
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    [row] = [line.split() for line in out.splitlines() if 'seed42' in line]
+    assert row[1:] == ['40', '6', '?', '?', '?']
+    assert 'First: python download.py --only roberta' in out
+
+
 def test_weights_are_not_kept_if_not_wanted(table, tmp_path):
     """Guards a disk that 32 encoders would fill."""
     flags = ['--tasks', 'TOY', '--methods', 'cosent', 'interact', '--seeds', '1', '2']
@@ -126,10 +138,16 @@ def test_weights_are_not_kept_if_not_wanted(table, tmp_path):
 
 
 @pytest.mark.parametrize(
-    'flags', [['--tasks', 'TOY', '--', '--lr', 'x'], ['--tasks', 'TOY', 'NONE']], ids=' '.join
+    'flags',
+    [
+        ['--tasks', 'TOY', '--', '--lr', 'x'],
+        ['--tasks', 'TOY', '--', '--maxlen', '65'],
+        ['--tasks', 'TOY', 'NONE'],
+    ],
+    ids=' '.join,
 )
 def test_nothing_starts_if_a_run_cannot(flags, table, tmp_path):
-    """Guards a mistyped flag or task that is found out after the runs before it."""
+    """Guards flags and tasks that would be found out after the runs before, or in each of them."""
     process = table('--methods', 'cosent', 'interact', *flags)
     _, err = process.communicate()
     assert process.returncode == 2 and err.splitlines()[-1].startswith('train_table.py: error: ')
@@ -149,6 +167,17 @@ def test_no_room_is_told_before_the_first_run(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err.startswith('GPU memory: 1.0 GB free, BQ may need 2.0 GB; ')
     with pytest.raises(train_table.RunError, match='needed'):
         train_table.check_room(dict.fromkeys('abc', cost), args)
+
+
+def test_the_memory_of_a_plan_is_that_of_a_step(small_bert, data_dir):
+    """Guards a warning of a GPU too small for what --micro_batch or the CPU will do."""
+    memory = []
+    for more in ([], ['--micro_batch', '4'], ['--device', 'cpu']):
+        flags = ['--task', 'TOY', '--bert_dir', str(small_bert), '--data_dir', str(data_dir), *more]
+        settings = train_table.settings_of(RunName('TOY', 'bert', 'cosent', 42), flags)
+        find_files(settings)
+        memory.append(estimate_cost(settings).gpu)
+    assert memory[0] > memory[1] > memory[2] == 0
 
 
 def test_the_weights_of_a_plan_are_those_of_the_model(small_bert):

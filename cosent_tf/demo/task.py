@@ -24,7 +24,7 @@ from cosent_tf.demo.sentences import DOMAINS, PEOPLE
 from cosent_tf.readers import Pair
 
 SEED = 42  # of data and weights; independent of the seed of a training run
-LR = 1e-3  # what training takes in place of the published settings
+LR = 1e-3  # of the tiny BERT, in place of the published one
 MAXLEN = 32  # tokens a sentence
 PAIRS = {'train': 12000, 'valid': 1000, 'test': 1000}
 FIFTHS = ('train', 'train', 'train', 'valid', 'test')  # the split of each fifth of the sentences

@@ -25,7 +25,7 @@ class Cost(NamedTuple):
     steps: int  # of all epochs
     tokens: float | None = None  # of all epochs' training
     flop: float | None = None  # of the same
-    gpu: float | None = None  # bytes, at the largest batch
+    gpu: float | None = None  # bytes of a GPU's memory, at the largest batch
     weights: int | None = None  # bytes of best.weights.h5
     predictions: int | None = None  # bytes of both files
 
@@ -48,6 +48,11 @@ def count_steps(pairs: int, args: Namespace) -> int:
     return args.epochs * -(-pairs // args.batch_size)
 
 
+def count_pairs(args: Namespace) -> int:
+    """Return the training pairs of a task whose files are there."""
+    return len(_read_split(split_path(args.data_dir, args.task, 'train')).pairs)
+
+
 def estimate_cost(args: Namespace) -> Cost:
     """Estimate what a run will cost.
 
@@ -55,23 +60,29 @@ def estimate_cost(args: Namespace) -> Cost:
         args: of a training script, as `cli.parse_args` returns them.
 
     Raises:
-        UserError: data, configuration or vocabulary are broken.
+        UserError: data or encoder are broken, or do not fit the flags; weights are not read.
     """
-    from cosent_tf.bert.formats import read_config  # not at the top: TensorFlow
+    from cosent_tf.bert.formats import find_weights, read_config  # not at the top: TensorFlow
+    from cosent_tf.bert.pretrained import check_sizes
 
-    config = read_config(Path(args.bert_dir))
+    bert_dir = Path(args.bert_dir)
+    config = read_config(bert_dir)
+    check_sizes(bert_dir, config, args.maxlen)
+    find_weights(bert_dir)
     splits = {name: _read_split(split_path(args.data_dir, args.task, name)) for name in SPLITS}
-    pairs = len(splits['train'].pairs)
+    pairs = count_pairs(args)
     lengths = _lengths(splits['train'].path, args.bert_dir, args.maxlen, is_joint(args.method))
     repeats = args.epochs * pairs / len(lengths)  # of the sample
-    longest = np.full(args.batch_size * lengths.shape[1], lengths.max())
     weights = FLOAT * count_weights(config)
+    at_once = args.micro_batch or args.batch_size
+    longest = np.full(at_once * lengths.shape[1], lengths.max())
+    gpu = 4 * weights + activations(config, longest, args.precision != 'fp32')
     return Cost(
         pairs,
         count_steps(pairs, args),
         tokens=repeats * lengths.sum(),
         flop=repeats * 3 * forward_flop(config, lengths.reshape(-1)),
-        gpu=4 * weights + activations(config, longest, args.precision != 'fp32'),
+        gpu=0 if args.device == 'cpu' else gpu,
         weights=weights,
         predictions=sum(_written(splits[name]) for name in ('valid', 'test')),
     )
