@@ -112,7 +112,7 @@ def changes(
         chains: what `edit_all` returns.
         scores: of their pairs, (chains, TIMES + 2).
         threshold: a score above it calls two sentences similar.
-        unrelated: the mean score of two sentences that have nothing to do with each other.
+        unrelated: the mean score of two different sentences, nearly all unrelated.
     """
     kinds = np.array([chain.kind for chain in chains])
     rows = []

@@ -169,14 +169,14 @@ def dimension_curve(similarity: np.ndarray, vectors: np.ndarray, threshold: floa
         threshold: of the decisions.
 
     Returns:
-        For d = 1, 2, 4 … 1024, 8·ln n and n: `d`, the Fit of the `best` d dimensions, None if
-        there are fewer, and that of `random` ones, the mean of several draws.
+        For d = 1, 2, 4 … 1024, 8·ln n and the smaller of n and D: `d`, the Fit of the `best` d
+        dimensions, None if there are fewer, and that of `random` ones, the mean of several draws.
     """
-    n = len(vectors)
+    n, whole = len(vectors), min(vectors.shape)
     random = np.random.default_rng(0)
     curve, reduced = [], None
-    for d in sorted({2**i for i in range(11)} | {enough_dimensions(n), n}):
-        reduced = reduce(vectors, d, reduced) if d <= min(vectors.shape) else None
+    for d in sorted({2**i for i in range(11)} | {enough_dimensions(n), whole}):
+        reduced = reduce(vectors, d, reduced) if d <= whole else None
         best = None if reduced is None else compare(similarity, reduced, threshold)
         draws = [compare(similarity, project(vectors, d, random), threshold) for _ in range(DRAWS)]
         curve.append({'d': d, 'best': best, 'random': Fit(*np.mean(draws, axis=0).tolist())})

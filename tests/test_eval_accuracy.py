@@ -78,13 +78,18 @@ def test_no_runs_prints_the_published_table_and_how_to_make_a_run(evaluate, tmp_
     assert 'python train_cosent.py --task DEMO' in out and '--task BQ' in out
 
 
-def test_start_is_quick_because_nothing_heavy_is_imported(tmp_path):
+HEAVY = ['tensorflow', 'tf_keras', 'matplotlib', 'sklearn', 'scipy.stats', 'statsmodels']
+
+
+@pytest.mark.parametrize(('runs', 'heavy'), [(0, HEAVY), (2, HEAVY[:3])])
+def test_start_is_quick_because_nothing_heavy_is_imported(runs, heavy, tmp_path):
     """A table of text files must not need TensorFlow, nor wait for libraries it does not use."""
+    for seed in range(runs):
+        add_run(tmp_path, f'BQ.bert.cosent.seed{seed}')
     code = (
         'import runpy, sys; sys.argv = sys.argv[1:];'
         "runpy.run_path(sys.argv[0], run_name='__main__');"
-        "heavy = {'tensorflow', 'tf_keras', 'matplotlib', 'sklearn', 'scipy.stats', 'statsmodels'};"
-        'sys.exit(str(heavy & sys.modules.keys()) if heavy & sys.modules.keys() else 0)'
+        f'found = {set(heavy)} & sys.modules.keys(); sys.exit(str(found) if found else 0)'
     )
     command = [sys.executable, '-c', code, 'eval_accuracy.py', '--runs_dir', str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -87,6 +87,13 @@ def test_fewer_dimensions_do_not_count_the_diagonal():
     assert rms[0] / rms[-1] == pytest.approx(np.sqrt(1024), rel=0.5)
 
 
+def test_the_curve_reaches_all_dimensions_of_the_vectors():
+    """Guards "more than 1024" where as many as the vectors have keep every decision."""
+    vectors = np.random.default_rng(0).normal(size=(60, 48))
+    curve = limits.dimension_curve(vectors @ vectors.T, vectors, threshold=0)
+    assert limits.first_enough(curve, 'best', 'kept') == 48
+
+
 def test_more_dimensions_use_what_fewer_have_found():
     """Guards the best of the curve: from a long diagonal alone, 32 dimensions end at 0.035."""
     draw = np.random.default_rng(0)

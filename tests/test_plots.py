@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from tests.predictions import add_run
+from cosent_tf.report.significance import accuracy_interval
+from tests.predictions import add_run, add_scores
 
 
 @pytest.fixture
 def draw(evaluate, tmp_path, monkeypatch):
     """Draw the runs of tmp_path; return the panels by title."""
 
-    def draw():
+    def draw(*flags):
         figures, save = [], Figure.savefig
 
         def keep(figure, *args, **kwargs):
@@ -21,7 +22,7 @@ def draw(evaluate, tmp_path, monkeypatch):
             save(figure, *args, **kwargs)
 
         monkeypatch.setattr(Figure, 'savefig', keep)
-        assert evaluate('--runs_dir', tmp_path, '--plot', tmp_path / 'a.png')[0] == 0
+        assert evaluate('--runs_dir', tmp_path, '--plot', tmp_path / 'a.png', *flags)[0] == 0
         return {axes.get_title(): axes for axes in figures[0].axes}
 
     return draw
@@ -37,6 +38,14 @@ def intervals(axes):
     """Return row → the two ends of the horizontal lines."""
     ends = [line.get_xydata() for line in axes.lines if len(line.get_xydata()) == 2]
     return {y: pytest.approx([low, high]) for (low, y), (high, end) in ends if y == end}
+
+
+def test_accuracy_beside_spearman_has_its_interval_too(draw, tmp_path):
+    """Guards the one run of several classes on STS-B, whose column is not the published one."""
+    labels = np.arange(40) % 3
+    add_scores(tmp_path, 'STS-B.bert.interact.seed1', labels, 0.8 * np.eye(3)[labels] + 0.1)
+    panel = draw('--metric', 'spearman')['STS-B (accuracy)']
+    assert intervals(panel) == {0: 100 * np.array(accuracy_interval(np.full(40, True)))}
 
 
 def test_every_task_has_its_own_scale_and_every_method_its_interval(evaluate, draw, tmp_path):

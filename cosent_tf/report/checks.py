@@ -43,7 +43,8 @@ def _comparison_notes(comparisons: list[Comparison]) -> list[str]:
     if not all(is_known):
         notes.append(
             '?: with one seed of a method the noise of training is unknown. ± and p are for other '
-            "test pairs only; p is McNemar's exact test if single runs decide, else permuted."
+            "test pairs only; p is McNemar's exact test for the accuracy of single runs, else "
+            'permuted.'
         )
     notes.append(
         f'Holm: p corrected for being one of {len(comparisons)}, * below 0.05. permuted: p of a '
@@ -96,7 +97,7 @@ def audit_section(oddities: dict[str, Counts]) -> Section:
             f'{sum(twice.values())} ({twice.get("train, test", "–")})',
             f'{counts["contradictory_pairs"]}',
             f'{sum(counts["identical_labelled_0"].values())}',
-            f'{sum(counts["placeholders"].values())} ({counts["placeholders"]["test"]})',
+            f'{sum(counts["placeholders"].values())} ({counts["placeholders"].get("test", "–")})',
             f'{"–" if shared is None else shared} of {counts["test_sentences"]}',
         ]
         rows.append([task, *cells])

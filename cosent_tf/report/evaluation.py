@@ -48,6 +48,7 @@ class Result:
     predicted: np.ndarray | None = None  # (n,) the decisions on test
     optimum: tuple[float, float] | None = None  # exact (threshold, valid accuracy) if stalled
     select: str | None = None  # what chose the epoch: accuracy or spearman, None if not known
+    audit: Counts | None = None  # of all splits, as training has counted; None if not known
 
     @property
     def correct(self) -> np.ndarray | None:
@@ -114,25 +115,21 @@ def count_oddities(runs: list[Run], results: list[Result]) -> dict[str, Counts]:
 
     A run of the training scripts has counted all splits; otherwise it is those of its predictions.
     """
-    names = {result.name for result in results}
+    folders = {run.name: run.folder for run in runs}
     by_task = {}
-    for run in runs:
-        if run.name in names:
-            by_task.setdefault(run.name.task, []).append(run.folder)
-    return {task: _counts(folders) for task, folders in by_task.items()}
+    for result in results:
+        by_task.setdefault(result.name.task, []).append(result)
+    return {
+        task: next(filter(None, (result.audit for result in of_task)), None)
+        or _audit_predictions(folders[of_task[0].name])
+        for task, of_task in by_task.items()
+    }
 
 
-def _counts(folders: list[Path]) -> Counts:
-    for folder in folders:
-        if counts := read_metrics(folder).get('audit'):
-            try:
-                describe(counts)
-            except (AttributeError, KeyError, TypeError) as error:
-                raise UserError(f'{folder / METRICS_FILE}: not an audit: {error!r}') from error
-            return counts
+def _audit_predictions(folder: Path) -> Counts:
     splits = {}
     for name, file in (('valid', VALID_FILE), ('test', TEST_FILE)):
-        labels, _, texts = read_predictions(folders[0] / file)
+        labels, _, texts = read_predictions(folder / file)
         splits[name] = [(*pair, label) for pair, label in zip(texts, labels.tolist(), strict=True)]
     return audit(splits)
 
@@ -168,7 +165,19 @@ def _evaluate_run(run: Run, metric: str, search: str | None, without_placeholder
         predicted=None if rule.graded else rule.predict(test.scores),
         optimum=optimum if optimum and optimum[1] - at_valid[key] > STALL else None,
         select=read_select(run.folder),
+        audit=_read_audit(run.folder),
     )
+
+
+def _read_audit(folder: Path) -> Counts | None:
+    """Return what a run of the training scripts has counted in its data."""
+    if counts := read_metrics(folder).get('audit'):
+        try:
+            describe(counts)
+            return counts
+        except (AttributeError, KeyError, TypeError) as error:
+            raise UserError(f'{folder / METRICS_FILE}: not an audit: {error!r}') from error
+    return None
 
 
 def _real_pairs(path: Path, split: Predictions) -> Predictions:

@@ -10,6 +10,7 @@ import numpy as np
 
 from cosent_tf.edits import TIMES
 from cosent_tf.errors import UserError
+from cosent_tf.report.limits_sections import SIDES
 from cosent_tf.run.files import write_atomic
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, distinct for colour-blind readers too.
 COLORS = {'interact': '#D55E00', 'vectors': '#0072B2'}
-NAMES = {'interact': 'Interact', 'vectors': 'vectors'}
 KINDS = {'insert 不': ('insert "not"', 'o'), 'swap two': ('swap two', 's')}
 KINDS |= {'exchange one': ('exchange one', '^')}
 
@@ -63,7 +63,7 @@ def _dimensions(axes: 'Axes', report: dict) -> None:
         for kind, style in (('best', '-'), ('random', ':')):
             rows = [row for row in report['dimensions'][side] if row[kind]]
             kept = [100 * row[kind].balanced for row in rows]
-            label = f'{NAMES[side]}, {kind}'
+            label = f'{SIDES[side]}, {kind}'
             axes.plot([row['d'] for row in rows], kept, style, color=color, marker='.', label=label)
     axes.axvline(report['dimensions']['enough'], color='gray', linestyle='dashed', label='8 ln n')
     axes.axhline(99, color='gray', linewidth=0.8)
@@ -100,7 +100,7 @@ def _overlap(axes: 'Axes', report: dict) -> None:
         x = [i + offset for i, _ in rows]
         auc, low, high = 100 * np.array([figures for _, figures in rows]).reshape(-1, 3).T
         errors = (auc - low, high - auc)
-        axes.errorbar(x, auc, errors, fmt='o-', color=color, capsize=3, label=NAMES[side])
+        axes.errorbar(x, auc, errors, fmt='o-', color=color, capsize=3, label=SIDES[side])
     axes.axhline(50, color='gray', linestyle='dotted', label='chance')
     axes.set_xticks(range(len(bins)), [f'{of["overlap"]}\n{of["pairs"]} pairs' for of in bins])
     axes.tick_params(axis='x', labelsize=8)
@@ -114,7 +114,7 @@ def _edits(axes: 'Axes', report: dict) -> None:
             changes = [change for change in report['edits'][side] if change.kind == kind]
             x = [0, *(change.edits for change in changes)]
             y = 100 * np.array([0, *(change.change for change in changes)], float)  # None: NaN
-            axes.plot(x, y, marker=marker, color=color, label=f'{NAMES[side]}: {name}')
+            axes.plot(x, y, marker=marker, color=color, label=f'{SIDES[side]}: {name}')
     axes.axhline(100, color='gray', linestyle='dotted', label='two unrelated sentences')
     axes.set_xticks(range(TIMES + 1))
     axes.set_xlabel('edits')
@@ -128,8 +128,8 @@ def _history(axes: 'Axes', report: dict) -> None:
         epochs = [of.epoch for of in history]
         loss = [100 * of.loss / history[0].loss for of in history]
         accuracy = [100 * of.valid_accuracy for of in history]
-        axes.plot(epochs, accuracy, '-o', color=color, label=f'{NAMES[side]}: accuracy')
-        axes.plot(epochs, loss, ':', color=color, label=f'{NAMES[side]}: loss')
+        axes.plot(epochs, accuracy, '-o', color=color, label=f'{SIDES[side]}: accuracy')
+        axes.plot(epochs, loss, ':', color=color, label=f'{SIDES[side]}: loss')
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel('epoch')
     axes.set_ylabel('%')

@@ -162,9 +162,9 @@ def _edits_section(report: dict) -> Section:
             + [percent(change.different) for change in pair]
         )
     notes = [
-        'Change: of the score, as a share of that from a sentence with itself (0) to two sentences '
-        'of different pairs (100). Different: edited sentences not called similar to their '
-        'original any more.',
+        'Change: of the score, as a share of that from a sentence with itself (0) to two of the '
+        f'{report["sentences"]} sentences (100). Different: edited sentences not called similar to '
+        'their original any more.',
         f'insert 不: before one of {NEGATED.strip("[]")}, else anywhere. swap two: different '
         'numbers or Latin words, else characters. exchange one: a character by another. Places '
         'are random.',

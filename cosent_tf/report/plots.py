@@ -12,7 +12,7 @@ import numpy as np
 from cosent_tf.errors import UserError
 from cosent_tf.report.evaluation import Result, row_order
 from cosent_tf.report.significance import accuracy_interval
-from cosent_tf.report.tables import HEADINGS, Table, build_table, method_label
+from cosent_tf.report.tables import HEADINGS, Table, build_table, column_of, method_label
 from cosent_tf.run.files import write_atomic
 
 if TYPE_CHECKING:
@@ -60,14 +60,14 @@ def save_plot(path: Path, results: list[Result], metric: str) -> None:
     with rc_context({'font.size': _FONT_SIZE}):
         figure = Figure(figsize=(12, sum(heights)), layout='constrained')
         parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).flat
-        _draw_table(parts[0], table, columns, _intervals(table, results))
+        _draw_table(parts[0], table, columns, _intervals(table, results, metric))
         parts[0].suptitle(f'Test {HEADINGS[metric]}')
         if panels:
             _draw_scores(parts[1], list(panels.values()))
         write_atomic(path, lambda temporary: figure.savefig(temporary, dpi=120, format='png'))
 
 
-def _intervals(table: Table, results: list[Result]) -> Intervals:
+def _intervals(table: Table, results: list[Result], metric: str) -> Intervals:
     """Return mean ± sd of several seeds, Wilson's 95 % interval of the accuracy of one run."""
     intervals = {
         place: (cell.mean - cell.sd, cell.mean + cell.sd)
@@ -75,10 +75,8 @@ def _intervals(table: Table, results: list[Result]) -> Intervals:
         if cell.sd is not None
     }
     for result in results:
-        task, *row, _ = result.name
-        column = next(column for column in table.columns if column.split()[0] == task)
         if result.measure == 'accuracy':
-            place = tuple(row), column
+            place = (result.name.model, result.name.method), column_of(result, metric)
             intervals.setdefault(place, accuracy_interval(result.correct))
     return intervals
 

@@ -59,8 +59,8 @@ class Comparison(NamedTuple):
 def compare_methods(results: list[Result]) -> list[Comparison]:
     """Compare all pairs of methods with the same task, encoder and measure, by all of their runs.
 
-    p_value is that of `interval`; two single runs are compared by McNemar's exact test where they
-    decide, else by the permutation test: given these models, which is all that one seed tells.
+    p_value is that of `interval`; two single runs are compared by McNemar's exact test of their
+    accuracy, else by the permutation test: given these models, which is all that one seed tells.
     """
     ordered = sorted(results, key=lambda result: result.name.task)  # stable: encoders, methods
     comparisons = []

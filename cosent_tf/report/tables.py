@@ -70,7 +70,7 @@ def build_table(results: list[Result], metric: str) -> Table:
     """
     values, examples = {}, {}  # {(row, column): {seed: value}}, {column: a result}
     for result in sorted(results, key=lambda result: row_order(result.name)):
-        row, column = (result.name.model, result.name.method), _column(result, metric)
+        row, column = (result.name.model, result.name.method), column_of(result, metric)
         values.setdefault((row, column), {})[result.name.seed] = result.value
         examples[column] = result
     rows = list(dict.fromkeys(row for row, _ in values)) or list(PUBLISHED)
@@ -95,7 +95,8 @@ def build_table(results: list[Result], metric: str) -> Table:
     return Table(rows, columns, cells, _baseline(examples, columns, metric))
 
 
-def _column(result: Result, metric: str) -> str:
+def column_of(result: Result, metric: str) -> str:
+    """Return the name of the column that a result belongs to."""
     suffix = '' if result.measure == metric else f' ({MEASURES[result.measure]})'
     return result.name.task + suffix
 
