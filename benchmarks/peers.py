@@ -48,7 +48,7 @@ def main():
         raise UserError(f'{args.peers_python} not found; make bench-peers installs the peers')
     with tempfile.TemporaryDirectory() as folder:
         work = make_workload(args, folder, args.steps * args.batch_size, args.pairs)
-        training, versions = measure('train', args, work)
+        training, _ = measure('train', args, work)
         scoring, versions = measure('score', args, work)
         rows = [
             *speeds('train', 'pairs/s', len(work.train), training),

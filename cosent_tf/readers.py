@@ -125,7 +125,7 @@ def _bad_line(path: Path) -> int:
 def _label(value: object) -> int | float:
     """Convert 1, '1', '1.0' or '0.8'; ValueError for anything else, and for what no int32 holds."""
     number = float(str(value))
-    if not abs(number) < 2**31:  # nor NaN
+    if not abs(number) < 2**31 or '_' in str(value):  # nor NaN; and 1_0 is 10 in Python alone
         raise ValueError(value)
     return int(number) if number.is_integer() else number
 

@@ -61,6 +61,7 @@ def test_rows_without_the_columns_are_counted(tmp_path):
 WRONG = {
     'NaN': ('.csv', 'text1,text2,score\n我,你,3\n我,你,nan\n', r":3: .* not 'nan'"),
     'infinite': ('.jsonl', '{"text1":"","text2":"","label":-Infinity}', r":1: .* not '-inf'"),
+    "Python's own digits": ('.data', '我\t你\t1_0\n', ":1: .* not '1_0'"),
     'label of another kind': ('.jsonl', '{"text1":"","text2":"","label":true}', ':1: the label'),
     'no header': ('.tsv', '我\t你\t1\n', ':1: the columns must be sentence1'),
     'other columns': ('.jsonl', '{"a": "我"}\n', ":1: .*not 'a'"),
