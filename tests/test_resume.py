@@ -172,7 +172,7 @@ def test_what_stopped_the_training_is_told(case, tmp_path, monkeypatch):
     def fails(*_):
         raise error
 
-    monkeypatch.setattr(training, '_restore', fails)
+    monkeypatch.setattr(training, 'begin_run', fails)
     optimizer = SimpleNamespace(_create_all_weights=lambda _: None)
     model = SimpleNamespace(optimizer=optimizer, trainable_variables=[])
     args = Namespace(epochs=1, batch_size=32, micro_batch=None, maxlen=64)
