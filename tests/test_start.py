@@ -5,10 +5,13 @@ import fcntl
 import os
 import re
 import subprocess
+from argparse import Namespace
 
 import pytest
 
 from cosent_tf.run import start
+from cosent_tf.run.folder import CLEARED, CONFIG_FILE
+from tests.helpers import read_json
 
 NAME = 'TOY.bert.cosent.seed42'
 
@@ -37,6 +40,18 @@ def test_a_file_system_without_locks_is_no_obstacle(answer, tmp_path, monkeypatc
     start._lock(tmp_path)
     message = capsys.readouterr().err
     assert message.count('\n') == 1 and 'this file system has no locks' in message
+
+
+def test_overwriting_clears_an_interrupted_run_and_resuming_keeps_it(tmp_path, monkeypatch):
+    """Guards a new start against the old state, and the old state against being lost."""
+    monkeypatch.setattr(start._opened, 'config', {'new': True})
+    for name in (*CLEARED, CONFIG_FILE):
+        (tmp_path / name).write_text('{}')
+    start.begin_run(tmp_path, Namespace(overwrite=False))
+    assert {path.read_text() for path in tmp_path.iterdir()} == {'{}'}
+    start.begin_run(tmp_path, Namespace(overwrite=True))
+    assert read_json(tmp_path / CONFIG_FILE) == {'new': True}
+    assert [path.name for path in tmp_path.iterdir()] == [CONFIG_FILE]
 
 
 def git(folder, *arguments):

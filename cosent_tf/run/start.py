@@ -39,7 +39,9 @@ BERT_FILES = (*CONFIGS, 'vocab.txt', 'tokenizer.json', 'tokenizer_config.json')
 # What a file system without locks answers.
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
-_locks = []  # the lock of the run folder: without it the folder would be given up
+# Of the run folder that this process has: its lock, without which it would be given up, and what
+# config.json is to be.
+_opened = Namespace(lock=None, config=None)
 
 
 def start_run(args: Namespace) -> Path:
@@ -59,7 +61,7 @@ def start_run(args: Namespace) -> Path:
     tf.random.set_global_generator(tf.random.Generator.from_seed(args.seed))  # of dropout
     keras.mixed_precision.set_global_policy(POLICIES[args.precision])
     folder = Path(args.runs_dir) / run_name(args.task, args.model, args.method, args.seed)
-    is_done = is_chief() and _open_folder(folder, args)
+    is_done = is_chief() and _open_folder(folder, _config(args), args)
     [is_done] = from_chief([np.array([is_done], np.int32)])  # or others end with a refused chief
     if is_done[0]:
         raise SystemExit(0)
@@ -81,7 +83,7 @@ def begin_run(folder: Path, args: Namespace) -> None:
         return
     for name in CLEARED:
         (folder / name).unlink(missing_ok=True)
-    write_json(folder / CONFIG_FILE, _config(args))
+    write_json(folder / CONFIG_FILE, _opened.config)
 
 
 def show_figures(folder: Path) -> None:
@@ -115,13 +117,14 @@ def _config(args: Namespace) -> dict:
     }
 
 
-def _open_folder(folder: Path, args: Namespace) -> bool:
+def _open_folder(folder: Path, config: dict, args: Namespace) -> bool:
     """Lock the run folder, and check that the run can be started, or go on, as asked.
 
     Returns:
         Whether there is nothing to go on with: the run is finished, and its figures are shown.
     """
     _lock(folder)
+    _opened.config = config  # of the files before they are read
     finished = is_finished(folder)
     if args.overwrite or not (finished or (folder / STATE_FILE).exists()):
         return False
@@ -131,7 +134,7 @@ def _open_folder(folder: Path, args: Namespace) -> bool:
             if finished
             else f'{folder}: this run was interrupted; --resume goes on, --overwrite starts anew'
         )
-    _check_same(folder, args)
+    _check_same(folder, config, args)
     if finished:
         show_figures(folder)
         (folder / STATE_FILE).unlink(missing_ok=True)  # of a process killed just before that
@@ -140,13 +143,13 @@ def _open_folder(folder: Path, args: Namespace) -> bool:
 
 def _lock(folder: Path) -> None:
     """Hold the run folder until this process ends, or starts another run."""
-    for lock in _locks:
-        lock.release()
+    if _opened.lock:
+        _opened.lock.release()
     # a soft lock, a file that is there or not, would outlive a process that is killed
-    _locks[:] = [FileLock(folder / '.lock', blocking=False, fallback_to_soft=False)]
+    _opened.lock = FileLock(folder / '.lock', blocking=False, fallback_to_soft=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _locks[0].acquire()
+        _opened.lock.acquire()
     except Timeout:
         raise UserError(f'{folder}: another process is training this run') from None
     except OSError as error:
@@ -159,9 +162,9 @@ def _lock(folder: Path) -> None:
     remove_temporaries(folder)
 
 
-def _check_same(folder: Path, args: Namespace) -> None:
+def _check_same(folder: Path, config: dict, args: Namespace) -> None:
     """Check that arguments and files are those the run was started with."""
-    parts, config = ('arguments', 'data_sha256', 'bert_sha256'), _config(args)
+    parts = ('arguments', 'data_sha256', 'bert_sha256')
     try:
         before = read_json(folder / CONFIG_FILE)
         arguments, data, bert = (dict(before[part]) for part in parts)
