@@ -64,6 +64,9 @@ def main():
     # data and encoders
     missing = sorted(set().union(*map(missing_files, todo.values())))
     first = download_command(missing, next(iter(todo.values()))) if missing else None
+    for settings in todo.values():
+        if settings.task not in PAIRS:
+            find_data(settings)  # a mistyped name is told before anything is fetched
     if first and not args.dry_run and (code := run(first)):
         sys.exit(code)
 

@@ -41,7 +41,7 @@ def parse_args(
         doc: the script's docstring, shown above the flags.
         method: the method's name in the run folder.
         epochs: of training. This and what follows are the published settings, used where no flag
-            says otherwise and the task is not DEMO.
+            says otherwise, nor DEMO, which has a length and, for its tiny BERT, a rate of its own.
         batch_size: pairs a step.
         lr: learning rate.
         maxlen: tokens an input.
@@ -85,7 +85,8 @@ def fill_in(
         from cosent_tf.demo.task import LR, MAXLEN
 
         defaults['maxlen'] = MAXLEN * sentences
-        defaults['lr'] = LR if has_demo_bert(args) else lr
+        if has_demo_bert(args):
+            defaults['lr'] = LR
     for name, default in defaults.items():
         setattr(args, name, getattr(args, name) or default)
     if args.micro_batch and args.micro_batch >= args.batch_size:

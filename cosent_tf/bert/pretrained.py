@@ -193,6 +193,6 @@ def check_sizes(folder: Path, config: dict, maxlen: int) -> None:
     positions = config['max_position_embeddings']
     if maxlen > positions:
         raise UserError(
-            f'{folder} has {positions} positions, too few for inputs of {maxlen} tokens: --maxlen, '
-            'or max_seq_length of its sentence_bert_config.json, must be lower'
+            f'inputs of {maxlen} tokens are too long: {folder} has {positions} positions; --maxlen '
+            'of a training, or max_seq_length of a sentence-transformers folder, must be lower'
         )

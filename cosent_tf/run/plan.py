@@ -25,7 +25,7 @@ class Cost(NamedTuple):
     steps: int  # of all epochs
     tokens: float | None = None  # of all epochs' training
     flop: float | None = None  # of the same
-    gpu: float | None = None  # bytes of a GPU's memory, at the largest batch
+    gpu: float | None = None  # bytes, of the longest rows encoded at once; 0 on the CPU
     weights: int | None = None  # bytes of best.weights.h5
     predictions: int | None = None  # bytes of both files
 
@@ -70,7 +70,7 @@ def estimate_cost(args: Namespace) -> Cost:
     check_sizes(bert_dir, config, args.maxlen)
     find_weights(bert_dir)
     splits = {name: _read_split(split_path(args.data_dir, args.task, name)) for name in SPLITS}
-    pairs = count_pairs(args)
+    pairs = len(splits['train'].pairs)
     lengths = _lengths(splits['train'].path, args.bert_dir, args.maxlen, is_joint(args.method))
     repeats = args.epochs * pairs / len(lengths)  # of the sample
     weights = FLOAT * count_weights(config)
