@@ -12,6 +12,7 @@ All are UTF-8, and gzipped where the name ends in .gz.
 import csv
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ SUFFIXES = tuple(
     suffix + packed for suffix in ('.data', '.tsv', '.csv', '.jsonl') for packed in ('', '.gz')
 )
 COLUMNS = (('sentence1', 'text1'), ('sentence2', 'text2'), ('label', 'score'))
+NUMBER = re.compile(r'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?')  # float() takes more
 SPACES = str.maketrans('\t\n\r', '   ')
 
 Pair = tuple[str, str, int | float]
@@ -124,9 +126,10 @@ def _bad_line(path: Path) -> int:
 
 def _label(value: object) -> int | float:
     """Convert 1, '1', '1.0' or '0.8'; ValueError for anything else, and for what no int32 holds."""
-    number = float(str(value))
-    if not abs(number) < 2**31 or '_' in str(value):  # nor NaN; and 1_0 is 10 in Python alone
+    text = str(value).strip()
+    if not NUMBER.fullmatch(text) or abs(float(text)) >= 2**31:
         raise ValueError(value)
+    number = float(text)
     return int(number) if number.is_integer() else number
 
 

@@ -72,12 +72,14 @@ def test_the_report_tells_what_the_runs_have_counted(evaluate, tmp_path):
     )
 
 
-def test_a_run_whose_audit_is_broken_is_left_out(evaluate, tmp_path):
+@pytest.mark.parametrize('part', ['pairs_in_two_splits', 'identical_labelled_0', 'placeholders'])
+@pytest.mark.parametrize('broken', [3, {'train, valid': None}])
+def test_a_run_whose_audit_is_broken_is_left_out(part, broken, evaluate, tmp_path):
     """Guards the report of all other runs."""
     for seed in (1, 2):
         add_task(tmp_path, f'PAWSX.bert.cosent.seed{seed}', wrong=4)
     metrics = tmp_path / 'PAWSX.bert.cosent.seed1' / 'metrics.json'
-    metrics.write_text(json.dumps({'audit': FOUND | {'placeholders': 3}}), encoding='utf-8')
+    metrics.write_text(json.dumps({'audit': FOUND | {part: broken}}), encoding='utf-8')
     code, out, _ = evaluate('--runs_dir', tmp_path)
     assert code == 1 and 'not an audit' in out
     assert audit_row(out, 'PAWSX') == 'PAWSX 40 (–) 0 0 8 (4) – of 77'.split()

@@ -97,6 +97,7 @@ class SentenceEncoder:
         self.encode_rows = make_row_encoder(self.model, source, precision, backend)
         self.tokenizer = load_tokenizer(source.bert_dir)
         self.maxlen = source.maxlen
+        self.pooling = source.pooling
 
     def encode(self, texts: list[str], normalize: bool = True) -> np.ndarray:
         """Return the vectors of texts, in their order, each distinct text encoded once.

@@ -174,6 +174,7 @@ def _read_audit(folder: Path) -> Counts | None:
     if counts := read_metrics(folder).get('audit'):
         try:
             describe(counts)
+            sum(counts['pairs_in_two_splits'].values())  # of which that shows some alone
             return counts
         except (AttributeError, KeyError, TypeError) as error:
             raise UserError(f'{folder / METRICS_FILE}: not an audit: {error!r}') from error

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from cosent_tf.bert.sources import CONFIG_FILE, WEIGHTS_FILE  # of a run, too
 from cosent_tf.errors import UserError
-from cosent_tf.readers import read_json
+from cosent_tf.readers import NUMBER, read_json
 from cosent_tf.run.files import write_text
 
 METHODS = ('cosent', 'sbert', 'interact', 'interact_cosent')
@@ -29,7 +29,6 @@ CLEARED = (METRICS_FILE, STATE_FILE, HISTORY_FILE, LOSSES_FILE, WEIGHTS_FILE, VA
 _WORD = '[A-Za-z0-9_-]+'
 _NAME = re.compile(rf'({_WORD})\.({_WORD})\.({_WORD})\.seed(0|[1-9][0-9]*)')
 _INTEGER = re.compile(r'[+-]?[0-9]{1,18}')
-_NUMBER = re.compile(r'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?')
 
 
 class RunName(NamedTuple):
@@ -254,7 +253,7 @@ def _read_lines(path: Path) -> list[str]:
 def _numbers(path: Path, texts: Sequence[str], what: str, number: type) -> np.ndarray:
     """Parse a column, (n,) int64 or float64; `number`, int or float, alone accepts too much."""
     for line, text in enumerate(texts, 2):
-        if not _NUMBER.fullmatch(text):
+        if not NUMBER.fullmatch(text):
             raise UserError(f'{path}:{line}: {text[:40]!r} is not a {what}')
     values = np.fromiter(map(number, texts), np.dtype(number), len(texts))
     if not np.isfinite(values).all():
