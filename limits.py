@@ -205,7 +205,7 @@ def simulate(margin: float) -> list[limits.Simulated]:
 
 
 def measure_edits(said: Said, chains: list[Chain]) -> list[Change]:
-    """Return what edits do to the scores, measured by two sentences of different meaning."""
+    """Return what edits do to the scores, measured by two of the sentences."""
     unrelated = limits.mean_of_pairs(said.scores)
     return changes(chains, said.edited, said.threshold, unrelated)
 

@@ -38,7 +38,7 @@ class Change(NamedTuple):
     kind: str
     edits: int
     sentences: int
-    change: float | None  # of the score: 0 is a sentence with itself, 1 two unrelated ones
+    change: float | None  # of the score: 0 is a sentence with itself, 1 two different ones
     different: float  # share of the edited sentences below the threshold
 
 
