@@ -127,9 +127,8 @@ def _bad_line(path: Path) -> int:
 def _label(value: object) -> int | float:
     """Convert 1, '1', '1.0' or '0.8'; ValueError for anything else, and for what no int32 holds."""
     text = str(value).strip()
-    if not NUMBER.fullmatch(text) or abs(float(text)) >= 2**31:
+    if not NUMBER.fullmatch(text) or abs(number := float(text)) >= 2**31:
         raise ValueError(value)
-    number = float(text)
     return int(number) if number.is_integer() else number
 
 

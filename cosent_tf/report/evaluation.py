@@ -24,7 +24,6 @@ from cosent_tf.run.folder import (
     RunName,
     read_metrics,
     read_predictions,
-    read_select,
 )
 from cosent_tf.thresholds import best_threshold
 
@@ -164,21 +163,21 @@ def _evaluate_run(run: Run, metric: str, search: str | None, without_placeholder
         f1=at_test['f1'],
         predicted=None if rule.graded else rule.predict(test.scores),
         optimum=optimum if optimum and optimum[1] - at_valid[key] > STALL else None,
-        select=read_select(run.folder),
-        audit=_read_audit(run.folder),
+        **_told(run.folder),
     )
 
 
-def _read_audit(folder: Path) -> Counts | None:
-    """Return what a run of the training scripts has counted in its data."""
-    if counts := read_metrics(folder).get('audit'):
+def _told(folder: Path) -> dict[str, str | Counts | None]:
+    """Return `select` and `audit` of a result, None where metrics.json does not tell them."""
+    metrics = read_metrics(folder)
+    select, counts = metrics.get('select'), metrics.get('audit') or None
+    if counts is not None:
         try:
             describe(counts)
-            sum(counts['pairs_in_two_splits'].values())  # of which that shows some alone
-            return counts
+            sum(counts['pairs_in_two_splits'].values())  # of which `describe` shows some alone
         except (AttributeError, KeyError, TypeError) as error:
             raise UserError(f'{folder / METRICS_FILE}: not an audit: {error!r}') from error
-    return None
+    return {'select': select if select in ('accuracy', 'spearman') else None, 'audit': counts}
 
 
 def _real_pairs(path: Path, split: Predictions) -> Predictions:

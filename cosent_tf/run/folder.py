@@ -129,16 +129,6 @@ def read_metrics(folder: Path) -> dict:
     return read_json(path) if path.exists() else {}
 
 
-def read_select(folder: Path) -> str | None:
-    """Return what a run's epoch is the best of on valid, accuracy or spearman; None if not said.
-
-    Raises:
-        UserError: as `read_metrics`.
-    """
-    select = read_metrics(folder).get('select')
-    return select if select in ('accuracy', 'spearman') else None
-
-
 def write_predictions(
     path: str | Path, labels: ArrayLike, scores: ArrayLike, pairs: Sequence[Sequence]
 ) -> None:
