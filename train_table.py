@@ -12,6 +12,7 @@ given to the training scripts as it is.
 
 import ast
 import itertools
+import shlex
 import shutil
 import signal
 import subprocess
@@ -42,6 +43,7 @@ from cosent_tf.errors import RunError
 from cosent_tf.report.published import PAIRS, TASKS
 from cosent_tf.report.render import as_text
 from cosent_tf.report.section import Section
+from cosent_tf.run.files import make_folder
 from cosent_tf.run.folder import METHODS, STATE_FILE, RunName, is_finished, read_metrics
 from cosent_tf.run.plan import Cost, count_pairs, count_steps, estimate_cost
 
@@ -62,7 +64,7 @@ def main():
     }
 
     # data and encoders
-    missing = sorted(set().union(*map(missing_files, todo.values())))
+    missing = sorted(set().union(*map(files_to_fetch, todo.values())))
     first = download_command(missing, next(iter(todo.values()))) if missing else None
     for settings in todo.values():
         if settings.task not in PAIRS:
@@ -136,7 +138,7 @@ def settings_of(name: RunName, flags: list[str]) -> Namespace:
     return settings
 
 
-def missing_files(settings: Namespace) -> set[str]:
+def files_to_fetch(settings: Namespace) -> set[str]:
     """What download.py is to fetch for a run."""
     missing = set()
     if settings.task in PAIRS:
@@ -152,7 +154,7 @@ def missing_files(settings: Namespace) -> set[str]:
 
 def cost_of(settings: Namespace) -> Cost:
     """The cost of a run; before all files are there, what is known of it."""
-    missing = missing_files(settings)
+    missing = files_to_fetch(settings)
     if 'data' not in missing:
         find_data(settings)
     if missing:
@@ -178,7 +180,7 @@ def show_plan(costs: dict[RunName, Cost], keep_weights: str, first: list[str] | 
         'Pairs of an epoch, the rest of all epochs; tokens and TFLOP of training are estimates.'
     ]
     if first:
-        notes = [f'First: python {" ".join(first)}; what is ? is known after it.']
+        notes = [f'First: python {shlex.join(first)}; what is ? is known after it.']
     elif costs:
         rows.append(['all', '', f'{total[0]:,.0f}', *(f'{number:,.1f}' for number in total[1:])])
         more = max(cost.in_progress for cost in costs.values()) / 1e6
@@ -190,7 +192,7 @@ def check_room(costs: dict[RunName, Cost], args: Namespace) -> None:
     """End if the disk is too small for all runs; warn of a GPU that seems to be."""
     if not costs:
         return
-    args.runs_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(args.runs_dir)
     kept = sum(cost.kept(args.keep_weights) for cost in costs.values())
     check_space(args.runs_dir, kept + max(cost.in_progress for cost in costs.values()))
     free = free_gpu_memory()

@@ -1,10 +1,11 @@
 """The command line that the training scripts share, and how a script ends.
 
-TensorFlow-free, so that a wrong argument is told at once.
+TensorFlow-free, for download.py and train_table.py.
 """
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -60,7 +61,8 @@ def parse_args(
     )
     args = parser.parse_args()
     fill_in(args, method, epochs, batch_size, lr, maxlen, maxlen_pawsx)
-    find_files(args)
+    find_data(args)
+    find_encoder(args)
     return args
 
 
@@ -93,16 +95,6 @@ def fill_in(
         args.micro_batch = None  # all pairs at a time, as without
     if args.maxlen < 1 + 2 * sentences:
         raise UserError(f'--maxlen {args.maxlen} leaves no room for a token of each sentence')
-
-
-def find_files(args: argparse.Namespace) -> None:
-    """Set the folders of data and encoder, and make those of DEMO.
-
-    Raises:
-        UserError: they are not there.
-    """
-    find_data(args)
-    find_encoder(args)
 
 
 def training_parser(doc: str) -> argparse.ArgumentParser:
@@ -150,7 +142,7 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     return parser
 
 
-def data_folder(given: str | None = None) -> str:
+def data_folder(given: str | None) -> str:
     """Return the folder of the tasks: the given one, the environment's, or the default."""
     return given or os.environ.get('COSENT_DATA_DIR', DATA_DIR)
 
@@ -196,7 +188,11 @@ def has_demo_bert(args: argparse.Namespace) -> bool:
 
 
 def find_data(args: argparse.Namespace) -> None:
-    """Set `args.data_dir`; see `find_files`."""
+    """Set the folder of the data, and make those of DEMO.
+
+    Raises:
+        UserError: they are not there.
+    """
     if args.task == 'DEMO' and not args.data_dir:
         from cosent_tf.demo.task import make_demo_data
 
@@ -217,7 +213,11 @@ def find_data(args: argparse.Namespace) -> None:
 
 
 def find_encoder(args: argparse.Namespace) -> None:
-    """Set `args.bert_dir`; see `find_files`."""
+    """Set the folder of the encoder, and make that of DEMO.
+
+    Raises:
+        UserError: it is not there.
+    """
     if has_demo_bert(args):
         from cosent_tf.demo.task import make_demo_bert
 
@@ -245,7 +245,7 @@ def download_command(names: list[str], args: argparse.Namespace) -> list[str]:
 
 
 def _fetched_by(name: str, args: argparse.Namespace) -> str:
-    return f'python {" ".join(download_command([name], args))} fetches them; '
+    return f'python {shlex.join(download_command([name], args))} fetches them; '
 
 
 def exit_on_error(main: Callable[[], None]) -> None:

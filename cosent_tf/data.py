@@ -156,7 +156,7 @@ def tokenize_pairs(tokenizer: Tokenizer, pairs: list[Pair], maxlen: int) -> Toke
 
     A pair over `maxlen` tokens loses tokens from the end of whichever sentence is longer.
     """
-    texts = (pair[:2] for pair in pairs)
+    texts = (tuple(pair[:2]) for pair in pairs)
     return _tokenize(lambda pair: tokenizer.encode(*pair, maxlen=maxlen), texts)
 
 

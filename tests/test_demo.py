@@ -47,7 +47,7 @@ def test_splits_share_no_sentence_but_every_character(pairs):
         assert set().union(*sentences(pairs[split])) <= set().union(*sentences(pairs['train']))
         different = {frozenset(pair[:2]) for pair in pairs[split]}
         assert len(different) == len(pairs[split]) and all(len(two) == 2 for two in different)
-        assert len(pairs[split]) == demo.PAIRS[split]
+        assert len(pairs[split]) == demo.COUNTS[split]
 
 
 # Of a pair, and of the pair before it: what must not tell whether it is a positive.

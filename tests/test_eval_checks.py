@@ -98,3 +98,13 @@ def test_collapsed_runs_are_named(evaluate, tmp_path):
     assert f'{majority} BQ.bert.cosent.seed2.' in ' '.join(out.split())
     _, out, _ = evaluate('--runs_dir', tmp_path, '--format', 'json')
     assert [run['collapsed'] is None for run in json.loads(out)['runs']] == [False, False, True]
+
+
+def test_a_threshold_for_f1_that_costs_accuracy_is_no_collapse(evaluate, tmp_path):
+    """Guards a sound run: on a skewed task the best F1 takes more pairs than it loses accuracy."""
+    labels, scores = np.repeat([1, 0], [4, 36]), np.linspace(0.9, 0.1, 40)
+    scores[:4], scores[4:12] = scores[8:12], scores[:8].copy()
+    add_scores(tmp_path, 'BQ.bert.cosent.seed1', labels, scores)
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--metric', 'f1', '--format', 'json')
+    [run] = json.loads(out)['runs']
+    assert run['accuracy'] < 0.9 and run['collapsed'] is None

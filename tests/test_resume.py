@@ -97,7 +97,9 @@ def test_faults_leave_a_run_that_can_go_on(short, run, tmp_path, monkeypatch):
     data_dir = shutil.copytree(short['data_dir'], tmp_path / 'data')
     data = data_dir / 'TOY' / 'TOY.train.data'
     bert_dir = shutil.copytree(short['bert_dir'], tmp_path / 'bert')
-    (bert_dir / 'tokenizer_config.json').write_text('{}')
+    settings = [bert_dir / name for name in ('tokenizer_config.json', 'sentence_bert_config.json')]
+    for file in settings:
+        file.write_text('{}')
     flags = short | {'data_dir': str(data_dir), 'bert_dir': str(bert_dir)}
     folder = tmp_path / NAME
 
@@ -115,7 +117,7 @@ def test_faults_leave_a_run_that_can_go_on(short, run, tmp_path, monkeypatch):
         code, message = train(*more)
         assert code == 2 and told in message
 
-    for file in (data, bert_dir / 'vocab.txt', bert_dir / 'tokenizer_config.json'):
+    for file in (data, bert_dir / 'vocab.txt', *settings):
         before = file.read_bytes()
         file.write_bytes(before + b'\n')
         code, message = train('--resume')

@@ -13,7 +13,9 @@ import pytest
 import train_table
 from cosent_tf.bert.formats import read_config
 from cosent_tf.bert.pretrained import build_bert, named_weights
-from cosent_tf.cli import find_files
+from cosent_tf.cli import find_data, find_encoder
+from cosent_tf.demo.task import make_demo_data
+from cosent_tf.errors import UserError
 from cosent_tf.run.folder import RunName
 from cosent_tf.run.plan import Cost, count_weights, estimate_cost
 from tests.helpers import ROOT, toy_lines, write_lines
@@ -170,13 +172,34 @@ def test_no_room_is_told_before_the_first_run(tmp_path, monkeypatch, capsys):
         train_table.check_room(dict.fromkeys('abc', cost), args)
 
 
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    """Guards the reader of the error: a place for the runs, or for DEMO, that is a file."""
+    (tmp_path / 'file').write_text('')
+    cost = Cost(1, 1, 1, 1, gpu=1, weights=1, predictions=1)
+    args = SimpleNamespace(runs_dir=tmp_path / 'file' / 'runs', keep_weights='best')
+    for act in (
+        lambda: train_table.check_room({'BQ': cost}, args),
+        lambda: make_demo_data(tmp_path / 'file'),
+    ):
+        with pytest.raises(train_table.RunError, match=r'file.*: cannot be written: '):
+            act()
+
+
+def test_the_command_that_fetches_can_be_pasted(tmp_path):
+    """Guards a folder with a space in its name, which would become two words."""
+    flags = ['--task', 'BQ', '--data_dir', 'my data', '--bert_dir', str(tmp_path)]
+    with pytest.raises(UserError, match="--only data --data_dir 'my data' fetches them"):
+        find_data(train_table.settings_of(RunName('BQ', 'bert', 'cosent', 42), flags))
+
+
 def test_the_memory_of_a_plan_is_that_of_a_step(small_bert, data_dir):
     """Guards a warning of a GPU too small for what --micro_batch or the CPU will do."""
     memory = []
     for more in ([], ['--micro_batch', '4'], ['--device', 'cpu']):
         flags = ['--task', 'TOY', '--bert_dir', str(small_bert), '--data_dir', str(data_dir), *more]
         settings = train_table.settings_of(RunName('TOY', 'bert', 'cosent', 42), flags)
-        find_files(settings)
+        find_data(settings)
+        find_encoder(settings)
         memory.append(estimate_cost(settings).gpu)
     assert memory[0] > memory[1] > memory[2] == 0
 

@@ -15,6 +15,7 @@ import encode
 import export
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.pretrained import load_bert
+from cosent_tf.bert.scoring import load_scorer
 from cosent_tf.bert.sources import find_source
 from cosent_tf.bert.vectors import load_encoder
 from cosent_tf.errors import UserError
@@ -108,6 +109,16 @@ def test_a_file_of_pairs_becomes_scores(case, pooling, bert_dir, tmp_path, monke
         expected = outputs if case == 'interact_cosent' else powers / powers.sum(1, keepdims=True)
         expected = expected if case.endswith('classes') else expected[:, -1]
     np.testing.assert_allclose(np.loadtxt(scores), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize('method', ['cosent', 'interact'])
+def test_pairs_are_scored_as_they_come(method, bert_dir, tmp_path):
+    """Guards pairs that `read_pairs` gives, with their labels, and lists, as JSON gives."""
+    write_run(tmp_path / 'run', bert_dir, method)
+    score = load_scorer(tmp_path / 'run')
+    labelled, lists = [(*pair, 1) for pair in PAIRS], [[*pair] for pair in PAIRS]
+    for pairs in (labelled, lists):
+        np.testing.assert_array_equal(score(pairs), score(PAIRS))
 
 
 @pytest.mark.parametrize('method', ['cosent', 'interact'])
@@ -209,6 +220,11 @@ def test_a_model_card_says_what_the_model_is(bert_dir, tmp_path):
     for said in ('BertForSequenceClassification', 'Segment ids are all 0', 'softmax', 'Licence'):
         assert said in card
     assert 'SentenceTransformer(' in model_card(find_source(bert_dir))
+    (tmp_path / 'models--OWNER--NAME' / 'snapshots').mkdir(parents=True)
+    hub = bert_dir.rename(tmp_path / 'models--OWNER--NAME' / 'snapshots' / 'a94a8fe5')
+    assert '# OWNER/NAME\n' in model_card(find_source(hub))
+    write_run(tmp_path / 'other', hub)
+    assert 'Encoder: OWNER/NAME, cls' in model_card(find_source(tmp_path / 'other'))
 
 
 def test_a_joint_model_with_mean_pooling_is_no_hf_folder(bert_dir, tmp_path, monkeypatch):

@@ -34,8 +34,8 @@ def load_scorer(
         backend: what it computes with, as for `load_encoder`.
 
     Returns:
-        A function of n pairs (text1, text2) to their scores, (n,), or to the probabilities of all
-        classes, (n, C), of an Interact run with C > 2.
+        A function of n pairs (text1, text2, …) to their scores, (n,), or to the probabilities of
+        all classes, (n, C), of an Interact run with C > 2.
 
     Raises:
         UserError: none of these, a broken file, or a backend that cannot be had.
@@ -48,7 +48,7 @@ def load_scorer(
     encoder = load_encoder(run_or_bert_dir, precision, backend)
 
     def score(pairs: list[tuple[str, str]]) -> np.ndarray:
-        texts = [text for pair in pairs for text in pair]
+        texts = [text for pair in pairs for text in pair[:2]]
         vectors = encoder.encode(texts, normalize=False)  # (2n, D)
         return cosine_similarity(vectors[::2], vectors[1::2])
 

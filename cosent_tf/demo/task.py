@@ -22,11 +22,12 @@ import numpy as np
 
 from cosent_tf.demo.sentences import DOMAINS, PEOPLE
 from cosent_tf.readers import Pair
+from cosent_tf.run.files import make_folder
 
 SEED = 42  # of data and weights; independent of the seed of a training run
 LR = 1e-3  # of the tiny BERT, in place of the published one
 MAXLEN = 32  # tokens a sentence
-PAIRS = {'train': 12000, 'valid': 1000, 'test': 1000}
+COUNTS = {'train': 12000, 'valid': 1000, 'test': 1000}
 FIFTHS = ('train', 'train', 'train', 'valid', 'test')  # the split of each fifth of the sentences
 MENTIONED = (0.2, 0.7)  # the chance of a detail to be told, drawn for each pair
 MORE_IN_NEGATIVES = 0.1  # for they share fewer characters; still more, and length would tell
@@ -43,8 +44,12 @@ BERT = {  # Google's bert_config.json, without the size of the vocabulary
     'attention_probs_dropout_prob': 0.1,
     'initializer_range': 0.1,
 }
-CHECKPOINT_FILES = ['bert_model.ckpt.data-00000-of-00001', 'bert_model.ckpt.index']
-BERT_FILES = ['bert_config.json', 'vocab.txt', *CHECKPOINT_FILES]
+CHECKPOINT = [
+    'bert_config.json',
+    'vocab.txt',
+    'bert_model.ckpt.data-00000-of-00001',
+    'bert_model.ckpt.index',
+]
 
 
 def _say(who: str, details: list[list[str]], values: Sequence[int], mentioned: set[int]) -> str:
@@ -78,8 +83,8 @@ def _split(text: str) -> str:
 def demo_pairs() -> dict[str, list[Pair]]:
     """Return the pairs of every split, always the same; no sentence is in two splits."""
     rng = random.Random(SEED)
-    splits = {split: [] for split in PAIRS}
-    missing = {(split, label): n // 2 for split, n in PAIRS.items() for label in (0, 1)}
+    splits = {split: [] for split in COUNTS}
+    missing = {(split, label): n // 2 for split, n in COUNTS.items() for label in (0, 1)}
     seen = set()
     while any(missing.values()):
         text1, text2, label = pair = _draw(rng)
@@ -102,7 +107,7 @@ def _complete(folder: Path, names: list[str], write: Callable[[Path], None]) -> 
     """
     if all((folder / name).exists() for name in names):
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with tempfile.TemporaryDirectory(prefix=f'{folder.name}.', dir=folder.parent) as temporary:
         write(Path(temporary))
         for name in names:
@@ -117,7 +122,7 @@ def make_demo_data(data_dir: str | Path) -> None:
             lines = [f'{text1}\t{text2}\t{label}\n' for text1, text2, label in pairs]
             (folder / f'DEMO.{split}.data').write_text(''.join(lines), encoding='utf-8')
 
-    _complete(Path(data_dir) / 'DEMO', [f'DEMO.{split}.data' for split in PAIRS], write)
+    _complete(Path(data_dir) / 'DEMO', [f'DEMO.{split}.data' for split in COUNTS], write)
 
 
 def demo_vocab() -> list[str]:
@@ -168,7 +173,7 @@ def _bert_weights(config: dict) -> dict[str, np.ndarray]:
 
 def make_demo_bert(bert_dir: str | Path) -> None:
     """Write bert_config.json, vocab.txt and bert_model.ckpt.*, unless they are there."""
-    _complete(Path(bert_dir), BERT_FILES, lambda folder: write_bert(folder, demo_vocab(), BERT))
+    _complete(Path(bert_dir), CHECKPOINT, lambda folder: write_bert(folder, demo_vocab(), BERT))
 
 
 def write_bert(folder: Path, vocab: list[str], sizes: dict) -> None:

@@ -16,7 +16,7 @@ from cosent_tf.download.fetch import TIMEOUT, Remote, fetch
 from cosent_tf.download.unpack import unpack
 from cosent_tf.errors import RunError, UserError
 from cosent_tf.readers import read_lines
-from cosent_tf.run.files import sha256, write_text
+from cosent_tf.run.files import acquire, make_folder, sha256, write_text
 
 SUMS_FILE = 'SHA256SUMS'  # as `sha256sum -c --ignore-missing` reads it
 
@@ -86,13 +86,17 @@ def _staging(folder: Path) -> Iterator[Path]:
         UserError: another process is at it.
     """
     place = folder.with_name(f'.{folder.name}.download')
-    place.mkdir(parents=True, exist_ok=True)
+    make_folder(place)
+    lock = FileLock(place / '.lock', blocking=False, fallback_to_soft=False)
     try:
-        with FileLock(place / '.lock', blocking=False, fallback_to_soft=False):
-            yield place
-            shutil.rmtree(place)
+        acquire(lock)
     except Timeout:
         raise UserError(f'{place}: another process is fetching this') from None
+    try:
+        yield place
+        shutil.rmtree(place)
+    finally:
+        lock.release()
 
 
 def _get_files(address: str, files: list[str], stage: Path, sums: dict) -> dict[str, str]:

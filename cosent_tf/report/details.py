@@ -62,7 +62,8 @@ def collapse(result: Result) -> str | None:
     if np.ptp(scores, axis=0).max() <= ALIKE:
         return 'all test scores alike'
     majority = np.unique(labels, return_counts=True)[1].max() / len(labels)
-    if result.accuracy is not None and result.accuracy <= majority:
+    # a threshold fitted for another measure may well cost accuracy
+    if result.measure == 'accuracy' and result.accuracy <= majority:
         return 'test accuracy not above that of the majority class'
     return None
 

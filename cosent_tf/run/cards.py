@@ -72,11 +72,19 @@ def model_card(source: Source) -> str:
     folder = source.run or source.bert_dir
     top = f'---\nlanguage: zh\nlibrary_name: {library}\npipeline_tag: {kind}\n---\n'
     origin = _origin(source.run) if source.run else ''
-    origin += f'- Encoder: {source.bert_dir.name}, {source.pooling} pooling\n'
+    origin += f'- Encoder: {_name(source.bert_dir)}, {source.pooling} pooling\n'
     origin += f'- Input: at most {source.maxlen} tokens\n'
     figures = _figures(source.run) if source.run else ''
-    parts = [top, f'# {folder.resolve().name}\n', origin, figures, f'## Use\n\n{use}', LICENCE]
+    parts = [top, f'# {_name(folder)}\n', origin, figures, f'## Use\n\n{use}', LICENCE]
     return '\n'.join(filter(None, parts))
+
+
+def _name(folder: Path) -> str:
+    """Return the name of a folder; of the Hub's models--OWNER--NAME/snapshots/… OWNER/NAME."""
+    folder = folder.absolute()
+    if folder.parent.name == 'snapshots':
+        return folder.parents[1].name.removeprefix('models--').replace('--', '/')
+    return folder.resolve().name
 
 
 def _origin(run: Path) -> str:

@@ -3,16 +3,23 @@
 TensorFlow-free.
 """
 
+import errno
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from filelock import FileLock
+
 from cosent_tf.errors import UserError, WriteError
 
 TEMPORARY = '.tmp'  # in the names of files that are not whole yet
+
+# What a file system without locks answers.
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 def write_atomic(path: str | Path, writer: Callable[[Path], object]) -> None:
@@ -42,6 +49,35 @@ def write_atomic(path: str | Path, writer: Callable[[Path], object]) -> None:
     finally:
         with suppress(OSError):  # gone when all went well
             temporary.unlink()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, if they are not there.
+
+    Raises:
+        WriteError: the file system refuses.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f'{folder}: cannot be written: {error.strerror}') from error
+
+
+def acquire(lock: FileLock) -> None:
+    """Acquire a lock; on a file system that has none, say so and go on without.
+
+    Raises:
+        Timeout: another process holds it.
+        OSError: the file system refuses the file.
+    """
+    try:
+        lock.acquire()
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        folder = Path(lock.lock_file).parent
+        warning = 'this file system has no locks: no other process may work here'
+        print(f'{folder}: {warning}', file=sys.stderr)
 
 
 def remove_temporaries(folder: Path) -> None:

@@ -1,8 +1,6 @@
 """The start of a run: seeds, precision, what trains where, and the run folder."""
 
-import errno
 import subprocess
-import sys
 from argparse import Namespace
 from collections.abc import Iterable
 from contextlib import suppress
@@ -20,7 +18,7 @@ from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import UserError
 from cosent_tf.readers import read_json
 from cosent_tf.run.distribution import from_chief, is_chief, use_device, use_strategy
-from cosent_tf.run.files import remove_temporaries, sha256, write_json
+from cosent_tf.run.files import acquire, remove_temporaries, sha256, write_json
 from cosent_tf.run.folder import (
     CLEARED,
     CONFIG_FILE,
@@ -34,10 +32,13 @@ from cosent_tf.run.folder import (
 UNITS = {'accuracy': ('accuracy', ' %'), 'spearman': ('Spearman', ' (×100)')}
 
 # Of an encoder, what a run needs as it was; not the weights: it has its own from epoch 1 on.
-BERT_FILES = (*CONFIGS, 'vocab.txt', 'tokenizer.json', 'tokenizer_config.json')
-
-# What a file system without locks answers.
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+BERT_FILES = (
+    *CONFIGS,
+    'vocab.txt',
+    'tokenizer.json',
+    'tokenizer_config.json',
+    'sentence_bert_config.json',
+)
 
 # Of the run folder that this process has: its lock, without which it would be given up, and what
 # config.json is to be.
@@ -149,14 +150,10 @@ def _lock(folder: Path) -> None:
     _opened.lock = FileLock(folder / '.lock', blocking=False, fallback_to_soft=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _opened.lock.acquire()
+        acquire(_opened.lock)
     except Timeout:
         raise UserError(f'{folder}: another process is training this run') from None
     except OSError as error:
-        if error.errno in NO_LOCKS:
-            warning = 'this file system has no locks: no other process may train this run'
-            print(f'{folder}: {warning}', file=sys.stderr)
-            return
         reason = f'{folder}: cannot be written: {error.strerror}'
         raise UserError(f'{reason}; --runs_dir names another place') from error
     remove_temporaries(folder)
