@@ -114,7 +114,7 @@ def read_rule(run: Path) -> Rule:
         raise UserError(f'{run / METRICS_FILE}: not the rule of a run: {error}') from error
 
 
-def iter_pairs(path: Path) -> Iterator[tuple[str, str]]:
+def text_pairs(path: Path) -> Iterator[tuple[str, str]]:
     """Yield the pairs of a file; a line that is none is an error, as every line gets a score."""
     for number, line in enumerate(iter_lines(path), 1):
         fields = line.split('\t')
@@ -136,8 +136,8 @@ def shard(text: str) -> tuple[int, int]:
 
 FORMATS = {  # how lines are read, and what is written of them
     'vectors': (iter_lines, write_vectors),
-    'pairs': (iter_pairs, write_scores),
-    'labels': (iter_pairs, write_labels),
+    'pairs': (text_pairs, write_scores),
+    'labels': (text_pairs, write_labels),
 }
 
 

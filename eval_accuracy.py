@@ -1,4 +1,4 @@
-"""Test accuracy or Spearman of every run, beside the published table. Reads predictions only.
+"""Test accuracy or Spearman of every run, beside the published table. Reads no model.
 
     python eval_accuracy.py [--runs_dir runs] [--metric accuracy|f1|spearman]
                             [--search powell|exact] [--by overlap] [--details]

@@ -57,7 +57,7 @@ class Triangles(NamedTuple):
 
     triples: int
     broken: int
-    chains: int  # of the triples, where A, B and B, C are called similar
+    chains: int  # A, B, C where A, B and B, C are called similar: up to three of a triple
     broken_chains: int
 
 

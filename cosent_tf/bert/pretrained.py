@@ -46,9 +46,7 @@ class PooledBERT(BERT):
     'mean' it is all of them, (n, L, D).
     """
 
-    def __init__(
-        self, pooling: str = 'cls', layer_norm_eps: float = 1e-12, **kwargs: object
-    ) -> None:
+    def __init__(self, pooling: str, layer_norm_eps: float, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.pooling = pooling
         self.layer_norm_eps = layer_norm_eps

@@ -25,7 +25,7 @@ OLD_POOLINGS = {  # before sentence-transformers 6: a flag for each
 }
 BERT_TOKENIZERS = (None, 'BertTokenizer', 'BertTokenizerFast')
 ANY_TOKENIZERS = ('PreTrainedTokenizerFast', 'TokenizersBackend')  # all is in tokenizer.json
-ONLY = {  # of tokenizer_config.json
+ONLY_TOKENIZER = {  # of tokenizer_config.json
     'do_basic_tokenize': True,
     'never_split': None,
     'truncation_side': 'right',
@@ -132,7 +132,7 @@ def read_tokenizer_settings(folder: Path) -> TokenizerSettings:
     kind = config.get('tokenizer_class')
     if kind not in BERT_TOKENIZERS + ANY_TOKENIZERS:
         raise UserError(f'{path}: tokenizer_class is {kind!r}, only BertTokenizer can be used')
-    for key, expected in ONLY.items():
+    for key, expected in ONLY_TOKENIZER.items():
         value = config.get(key, expected)
         value = value.get('content') if isinstance(value, dict) else value
         if value != expected and (value or expected):

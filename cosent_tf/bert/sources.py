@@ -1,6 +1,6 @@
 """Where an encoder comes from: a run, a folder with a BERT, or `hf:NAME` on the Hugging Face Hub.
 
-TensorFlow-free, so that a wrong name is told at once.
+TensorFlow-free, for the command line and the plan of a table.
 """
 
 from pathlib import Path

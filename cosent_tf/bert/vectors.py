@@ -44,10 +44,8 @@ class PooledVector(keras.layers.Layer):
             groups then have as many rows, padded to lengths that are multiples of 32.
     """
 
-    def __init__(
-        self, bert: PooledBERT, keep_padding: bool = False, jit: bool = False, **kwargs: object
-    ) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, bert: PooledBERT, keep_padding: bool = False, jit: bool = False) -> None:
+        super().__init__()
         self.bert = bert.model
         self.packed = PackedBERT(bert)
         self.pooling = bert.pooling

@@ -206,7 +206,8 @@ def _triangles_section(report: dict) -> Section:
             rows.append([what, name, f'{of.triples:,}', shares[0], f'{of.chains:,}', shares[1]])
     notes = [
         'Broken: angle(A, C) > angle(A, B) + angle(B, C), the scores being taken for cosines of '
-        'angles. No vectors can do that. Chains: triples where A, B and B, C are called similar.',
+        'angles. No vectors can do that. Chains: A, B, C where A, B and B, C are called similar, '
+        'up to three of a triple.',
     ]
     columns = ['Triples', '', 'number', 'broken (%)', 'chains', 'broken (%)']
     return Section('5. The triangle', columns, rows, notes, text_columns=2)

@@ -1,6 +1,6 @@
 """Weights and the state of an interrupted run, written as HDF5 files: whole or not at all.
 
-Every array has a checksum, so that a damaged file is refused.
+Every array but scalars has a checksum, so that a damaged file is refused.
 """
 
 import io

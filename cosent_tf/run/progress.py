@@ -4,7 +4,6 @@ import sys
 import threading
 import time
 from datetime import timedelta
-from types import TracebackType
 
 from cosent_tf.bert.compat import keras
 
@@ -37,12 +36,7 @@ class Progress(keras.callbacks.Callback):
             self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
