@@ -1,6 +1,6 @@
 """The command line that the training scripts share, and how a script ends.
 
-TensorFlow-free, for download.py and train_table.py.
+TensorFlow-free, for download.py, eval_accuracy.py and train_table.py.
 """
 
 import argparse

@@ -108,3 +108,6 @@ def test_a_threshold_for_f1_that_costs_accuracy_is_no_collapse(evaluate, tmp_pat
     _, out, _ = evaluate('--runs_dir', tmp_path, '--metric', 'f1', '--format', 'json')
     [run] = json.loads(out)['runs']
     assert run['accuracy'] < 0.9 and run['collapsed'] is None
+    add_scores(tmp_path, 'BQ.bert.cosent.seed1', labels, scores, valid=scores + 1)
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--metric', 'f1')
+    assert 'Collapsed, all test pairs decided alike: BQ.bert.cosent.seed1.' in out

@@ -220,8 +220,11 @@ def test_a_model_card_says_what_the_model_is(bert_dir, tmp_path):
     for said in ('BertForSequenceClassification', 'Segment ids are all 0', 'softmax', 'Licence'):
         assert said in card
     assert 'SentenceTransformer(' in model_card(find_source(bert_dir))
-    (tmp_path / 'models--OWNER--NAME' / 'snapshots').mkdir(parents=True)
-    hub = bert_dir.rename(tmp_path / 'models--OWNER--NAME' / 'snapshots' / 'a94a8fe5')
+    for folder in (tmp_path, tmp_path / 'models--OWNER--NAME'):
+        (folder / 'snapshots').mkdir(parents=True)
+    other = bert_dir.rename(tmp_path / 'snapshots' / 'epoch3')
+    assert '# epoch3\n' in model_card(find_source(other))
+    hub = other.rename(tmp_path / 'models--OWNER--NAME' / 'snapshots' / 'a94a8fe5')
     assert '# OWNER/NAME\n' in model_card(find_source(hub))
     write_run(tmp_path / 'other', hub)
     assert 'Encoder: OWNER/NAME, cls' in model_card(find_source(tmp_path / 'other'))

@@ -34,8 +34,8 @@ def load_scorer(
         backend: what it computes with, as for `load_encoder`.
 
     Returns:
-        A function of n pairs (text1, text2, …) to their scores, (n,), or to the probabilities of
-        all classes, (n, C), of an Interact run with C > 2.
+        A function of n pairs (text1, text2), whatever else is in them, to their scores, (n,), or
+        to the probabilities of all classes, (n, C), of an Interact run with C > 2.
 
     Raises:
         UserError: none of these, a broken file, or a backend that cannot be had.

@@ -35,7 +35,7 @@ def provide(address: str, files: list[str], folder: Path) -> list[str]:
     Raises:
         UserError: as `fetch` and `unpack`; another SHA-256 than the last time; another process is
             at it.
-        WriteError: no space.
+        WriteError: no space, or a folder that cannot be made.
     """
     sums = read_sums(folder)
     with _staging(folder) as stage:
@@ -84,6 +84,7 @@ def _staging(folder: Path) -> Iterator[Path]:
 
     Raises:
         UserError: another process is at it.
+        WriteError: the place cannot be made.
     """
     place = folder.with_name(f'.{folder.name}.download')
     make_folder(place)

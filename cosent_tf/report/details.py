@@ -65,6 +65,8 @@ def collapse(result: Result) -> str | None:
     # a threshold fitted for another measure may well cost accuracy
     if result.measure == 'accuracy' and result.accuracy <= majority:
         return 'test accuracy not above that of the majority class'
+    if result.predicted is not None and np.ptp(result.predicted) == 0:
+        return 'all test pairs decided alike'
     return None
 
 

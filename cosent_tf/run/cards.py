@@ -81,10 +81,10 @@ def model_card(source: Source) -> str:
 
 def _name(folder: Path) -> str:
     """Return the name of a folder; of the Hub's models--OWNER--NAME/snapshots/… OWNER/NAME."""
-    folder = folder.absolute()
-    if folder.parent.name == 'snapshots':
+    folder = folder.resolve()
+    if folder.parent.name == 'snapshots' and folder.parents[1].name.startswith('models--'):
         return folder.parents[1].name.removeprefix('models--').replace('--', '/')
-    return folder.resolve().name
+    return folder.name
 
 
 def _origin(run: Path) -> str:

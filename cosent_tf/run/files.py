@@ -63,8 +63,8 @@ def make_folder(folder: Path) -> None:
         raise WriteError(f'{folder}: cannot be written: {error.strerror}') from error
 
 
-def acquire(lock: FileLock) -> None:
-    """Acquire a lock; on a file system that has none, say so and go on without.
+def acquire(lock: FileLock) -> bool:
+    """Acquire a lock; on a file system that has none, say so and return False.
 
     Raises:
         Timeout: another process holds it.
@@ -72,12 +72,14 @@ def acquire(lock: FileLock) -> None:
     """
     try:
         lock.acquire()
+        return True
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise
         folder = Path(lock.lock_file).parent
         warning = 'this file system has no locks: no other process may work here'
         print(f'{folder}: {warning}', file=sys.stderr)
+        return False
 
 
 def remove_temporaries(folder: Path) -> None:

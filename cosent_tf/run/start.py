@@ -150,13 +150,13 @@ def _lock(folder: Path) -> None:
     _opened.lock = FileLock(folder / '.lock', blocking=False, fallback_to_soft=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        acquire(_opened.lock)
+        if acquire(_opened.lock):
+            remove_temporaries(folder)  # with a lock, nobody else is writing them
     except Timeout:
         raise UserError(f'{folder}: another process is training this run') from None
     except OSError as error:
         reason = f'{folder}: cannot be written: {error.strerror}'
         raise UserError(f'{reason}; --runs_dir names another place') from error
-    remove_temporaries(folder)
 
 
 def _check_same(folder: Path, config: dict, args: Namespace) -> None:
