@@ -13,17 +13,22 @@ CONFIG_FILE, WEIGHTS_FILE = 'config.json', 'best.weights.h5'  # of a run
 
 CONFIGS = ('bert_config.json', 'config.json')  # of a BERT, Google's and Hugging Face's
 
+# What tokens depend on: the vocabulary, and the settings that `settings` reads.
+TOKENIZER_FILES = (
+    'vocab.txt',
+    'tokenizer.json',
+    'tokenizer_config.json',
+    'sentence_bert_config.json',
+)
+
 HUB = 'hf:'
 # Each is enough, so that only the first one there is downloaded.
 HUB_WEIGHTS = ('model.safetensors', 'tf_model.h5', 'pytorch_model.bin')
 HUB_FILES = (
     'config.json',
-    'vocab.txt',
-    'tokenizer.json',
-    'tokenizer_config.json',
+    *TOKENIZER_FILES,
     'modules.json',
     '*/config.json',  # of a module
-    'sentence_bert_config.json',
     'config_sentence_transformers.json',
 )
 
@@ -108,6 +113,14 @@ def bert_folder(name: str | Path) -> Path:
     except (OSError, ValueError, HTTPError) as error:  # no network, no such repository or name
         raise UserError(_by_hand(name, repository, first_line(error))) from error
     raise UserError(_by_hand(name, repository, f'it has none of {", ".join(HUB_WEIGHTS)}'))
+
+
+def encoder_name(folder: Path) -> str:
+    """Return the name of a folder; of the Hub's models--OWNER--NAME/snapshots/… OWNER/NAME."""
+    folder = folder.resolve()
+    if folder.parent.name == 'snapshots' and folder.parents[1].name.startswith('models--'):
+        return folder.parents[1].name.removeprefix('models--').replace('--', '/')
+    return folder.name
 
 
 def is_encoder(folder: Path) -> bool:

@@ -9,14 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from filelock import FileLock, Timeout
-
 from cosent_tf.bert.sources import HUB, first_line
 from cosent_tf.download.fetch import TIMEOUT, Remote, fetch
 from cosent_tf.download.unpack import unpack
 from cosent_tf.errors import RunError, UserError
 from cosent_tf.readers import read_lines
-from cosent_tf.run.files import acquire, make_folder, sha256, write_text
+from cosent_tf.run.files import lock_folder, sha256, write_text
 
 SUMS_FILE = 'SHA256SUMS'  # as `sha256sum -c --ignore-missing` reads it
 
@@ -87,12 +85,7 @@ def _staging(folder: Path) -> Iterator[Path]:
         WriteError: the place cannot be made.
     """
     place = folder.with_name(f'.{folder.name}.download')
-    make_folder(place)
-    lock = FileLock(place / '.lock', blocking=False, fallback_to_soft=False)
-    try:
-        acquire(lock)
-    except Timeout:
-        raise UserError(f'{place}: another process is fetching this') from None
+    lock = lock_folder(place, 'fetching this')
     try:
         yield place
         shutil.rmtree(place)

@@ -6,7 +6,7 @@ TensorFlow-free.
 from pathlib import Path
 
 from cosent_tf.bert.settings import read_if_there
-from cosent_tf.bert.sources import CONFIG_FILE, Source
+from cosent_tf.bert.sources import CONFIG_FILE, Source, encoder_name
 from cosent_tf.run.folder import read_metrics
 
 DESCRIPTIONS = {  # of the methods
@@ -69,22 +69,14 @@ def model_card(source: Source) -> str:
     if source.is_joint:
         kind, library = 'text-classification', 'transformers'
         use = JOINT.replace('SCORES', SCORES[source.method])
-    folder = source.run or source.bert_dir
+    name = source.run.resolve().name if source.run else encoder_name(source.bert_dir)
     top = f'---\nlanguage: zh\nlibrary_name: {library}\npipeline_tag: {kind}\n---\n'
     origin = _origin(source.run) if source.run else ''
-    origin += f'- Encoder: {_name(source.bert_dir)}, {source.pooling} pooling\n'
+    origin += f'- Encoder: {encoder_name(source.bert_dir)}, {source.pooling} pooling\n'
     origin += f'- Input: at most {source.maxlen} tokens\n'
     figures = _figures(source.run) if source.run else ''
-    parts = [top, f'# {_name(folder)}\n', origin, figures, f'## Use\n\n{use}', LICENCE]
+    parts = [top, f'# {name}\n', origin, figures, f'## Use\n\n{use}', LICENCE]
     return '\n'.join(filter(None, parts))
-
-
-def _name(folder: Path) -> str:
-    """Return the name of a folder; of the Hub's models--OWNER--NAME/snapshots/… OWNER/NAME."""
-    folder = folder.resolve()
-    if folder.parent.name == 'snapshots' and folder.parents[1].name.startswith('models--'):
-        return folder.parents[1].name.removeprefix('models--').replace('--', '/')
-    return folder.name
 
 
 def _origin(run: Path) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from cosent_tf.errors import UserError, WriteError
 
@@ -63,23 +63,33 @@ def make_folder(folder: Path) -> None:
         raise WriteError(f'{folder}: cannot be written: {error.strerror}') from error
 
 
-def acquire(lock: FileLock) -> bool:
-    """Acquire a lock; on a file system that has none, say so and return False.
+def lock_folder(folder: Path, doing: str) -> FileLock:
+    """Make a folder, and lock it until the lock is released or the process ends.
+
+    Args:
+        folder: may be there already.
+        doing: what another process that holds the lock is doing.
+
+    Returns:
+        The lock; where the file system has none, which is said, it is not `is_locked`.
 
     Raises:
-        Timeout: another process holds it.
-        OSError: the file system refuses the file.
+        UserError: another process holds it.
+        WriteError: the file system refuses.
     """
+    make_folder(folder)
+    # a soft lock, a file that is there or not, would outlive a process that is killed
+    lock = FileLock(folder / '.lock', blocking=False, fallback_to_soft=False)
     try:
         lock.acquire()
-        return True
+    except Timeout:
+        raise UserError(f'{folder}: another process is {doing}') from None
     except OSError as error:
         if error.errno not in NO_LOCKS:
-            raise
-        folder = Path(lock.lock_file).parent
+            raise WriteError(f'{folder}: cannot be written: {error.strerror}') from error
         warning = 'this file system has no locks: no other process may work here'
         print(f'{folder}: {warning}', file=sys.stderr)
-        return False
+    return lock
 
 
 def remove_temporaries(folder: Path) -> None:

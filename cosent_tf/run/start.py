@@ -8,17 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from cosent_tf.bert.compat import device_name, keras, tf, versions
 from cosent_tf.bert.inputs import replicas
 from cosent_tf.bert.precision import POLICIES
-from cosent_tf.bert.sources import CONFIGS
+from cosent_tf.bert.sources import CONFIGS, TOKENIZER_FILES
 from cosent_tf.data import SPLITS, split_path
-from cosent_tf.errors import UserError
+from cosent_tf.errors import UserError, WriteError
 from cosent_tf.readers import read_json
 from cosent_tf.run.distribution import from_chief, is_chief, use_device, use_strategy
-from cosent_tf.run.files import acquire, remove_temporaries, sha256, write_json
+from cosent_tf.run.files import lock_folder, remove_temporaries, sha256, write_json
 from cosent_tf.run.folder import (
     CLEARED,
     CONFIG_FILE,
@@ -32,13 +31,7 @@ from cosent_tf.run.folder import (
 UNITS = {'accuracy': ('accuracy', ' %'), 'spearman': ('Spearman', ' (×100)')}
 
 # Of an encoder, what a run needs as it was; not the weights: it has its own from epoch 1 on.
-BERT_FILES = (
-    *CONFIGS,
-    'vocab.txt',
-    'tokenizer.json',
-    'tokenizer_config.json',
-    'sentence_bert_config.json',
-)
+BERT_FILES = (*CONFIGS, *TOKENIZER_FILES)
 
 # Of the run folder that this process has: its lock, without which it would be given up, and what
 # config.json is to be.
@@ -146,17 +139,12 @@ def _lock(folder: Path) -> None:
     """Hold the run folder until this process ends, or starts another run."""
     if _opened.lock:
         _opened.lock.release()
-    # a soft lock, a file that is there or not, would outlive a process that is killed
-    _opened.lock = FileLock(folder / '.lock', blocking=False, fallback_to_soft=False)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if acquire(_opened.lock):
-            remove_temporaries(folder)  # with a lock, nobody else is writing them
-    except Timeout:
-        raise UserError(f'{folder}: another process is training this run') from None
-    except OSError as error:
-        reason = f'{folder}: cannot be written: {error.strerror}'
-        raise UserError(f'{reason}; --runs_dir names another place') from error
+        _opened.lock = lock_folder(folder, 'training this run')
+    except WriteError as error:
+        raise UserError(f'{error}; --runs_dir names another place') from error
+    if _opened.lock.is_locked:
+        remove_temporaries(folder)  # nobody else is writing them
 
 
 def _check_same(folder: Path, config: dict, args: Namespace) -> None:
