@@ -4,7 +4,6 @@ import errno
 import fcntl
 import os
 import re
-import subprocess
 from argparse import Namespace
 
 import pytest
@@ -55,25 +54,6 @@ def test_overwriting_clears_an_interrupted_run_and_resuming_keeps_it(tmp_path, m
     start.begin_run(tmp_path, Namespace(overwrite=True))
     assert read_json(tmp_path / CONFIG_FILE) == {'new': True}
     assert [path.name for path in tmp_path.iterdir()] == [CONFIG_FILE]
-
-
-def git(folder, *arguments):
-    identity = ['-c', 'user.name=a', '-c', 'user.email=a@b.c']
-    subprocess.run(['git', '-C', folder, *identity, *arguments], check=True, capture_output=True)
-
-
-def test_the_commit_of_changed_files_is_marked(tmp_path):
-    """Guards figures against being put down to a commit that does not give them."""
-    assert start._git_commit(tmp_path) is None
-    git(tmp_path, 'init')
-    (tmp_path / 'a.py').write_text('1')
-    git(tmp_path, 'add', 'a.py')
-    git(tmp_path, 'commit', '-m', 'a')
-    git(tmp_path, 'tag', '-a', 'v1', '-m', 'v1')
-    clean = start._git_commit(tmp_path)
-    assert re.fullmatch('[0-9a-f]{40}', clean)
-    (tmp_path / 'a.py').write_text('2')
-    assert start._git_commit(tmp_path) == f'{clean}-dirty'
 
 
 def test_runs_of_other_programs_are_not_overwritten(short, run, tmp_path):

@@ -1,23 +1,19 @@
 """The start of a run: seeds, precision, what trains where, and the run folder."""
 
-import subprocess
 from argparse import Namespace
-from collections.abc import Iterable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from cosent_tf.bert.compat import device_name, keras, tf, versions
+from cosent_tf.bert.formats import read_config
 from cosent_tf.bert.inputs import replicas
 from cosent_tf.bert.precision import POLICIES
-from cosent_tf.bert.sources import CONFIGS, TOKENIZER_FILES
-from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import UserError, WriteError
-from cosent_tf.readers import read_json
+from cosent_tf.run.config import checksums, find_changes, git_commit
 from cosent_tf.run.distribution import from_chief, is_chief, use_device, use_strategy
-from cosent_tf.run.files import lock_folder, remove_temporaries, sha256, write_json
+from cosent_tf.run.files import lock_folder, remove_temporaries, write_json
 from cosent_tf.run.folder import (
     CLEARED,
     CONFIG_FILE,
@@ -29,9 +25,6 @@ from cosent_tf.run.folder import (
 )
 
 UNITS = {'accuracy': ('accuracy', ' %'), 'spearman': ('Spearman', ' (×100)')}
-
-# Of an encoder, what a run needs as it was; not the weights: it has its own from epoch 1 on.
-BERT_FILES = (*CONFIGS, *TOKENIZER_FILES)
 
 # Of the run folder that this process has: its lock, without which it would be given up, and what
 # config.json is to be.
@@ -104,9 +97,9 @@ def _config(args: Namespace) -> dict:
         'device': device_name(),
         'precision': args.precision,
         'tensor_float_32': tf.config.experimental.tensor_float_32_execution_enabled(),
-        'git_commit': _git_commit(Path(__file__).parent),
-        'data_sha256': _checksums(split_path(args.data_dir, args.task, name) for name in SPLITS),
-        'bert_sha256': _checksums(Path(args.bert_dir) / name for name in BERT_FILES),
+        'git_commit': git_commit(Path(__file__)),
+        'encoder': read_config(Path(args.bert_dir)),
+        **checksums(args),
         'started': datetime.now(UTC).isoformat(timespec='seconds'),
     }
 
@@ -128,7 +121,8 @@ def _open_folder(folder: Path, config: dict, args: Namespace) -> bool:
             if finished
             else f'{folder}: this run was interrupted; --resume goes on, --overwrite starts anew'
         )
-    _check_same(folder, config, args)
+    if changes := find_changes(folder, args, config):
+        raise UserError(f'{folder}: {"; ".join(changes)}; --overwrite starts the run anew')
     if finished:
         show_figures(folder)
         (folder / STATE_FILE).unlink(missing_ok=True)  # of a process killed just before that
@@ -145,48 +139,3 @@ def _lock(folder: Path) -> None:
         raise UserError(f'{error}; --runs_dir names another place') from error
     if _opened.lock.is_locked:
         remove_temporaries(folder)  # nobody else is writing them
-
-
-def _check_same(folder: Path, config: dict, args: Namespace) -> None:
-    """Check that arguments and files are those the run was started with."""
-    parts = ('arguments', 'data_sha256', 'bert_sha256')
-    try:
-        before = read_json(folder / CONFIG_FILE)
-        arguments, data, bert = (dict(before[part]) for part in parts)
-    except (UserError, KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f'{folder}: does not say how the run was started ({error}); --overwrite starts it anew'
-        ) from error
-    changed = [
-        f'--{name} {arguments.get(name)}, now {value}'
-        for name, value in vars(args).items()
-        if name not in ('resume', 'overwrite', 'runs_dir', 'device')
-        and arguments.get(name) != value
-    ]
-    if changed:
-        raise UserError(f'{folder}: the run was started with {"; ".join(changed)}')
-    checksums, now = data | bert, config['data_sha256'] | config['bert_sha256']
-    for path in checksums | now:
-        if checksums.get(path) != now.get(path):
-            raise UserError(
-                f'{path}: changed since {folder} was started; --overwrite starts the run anew'
-            )
-
-
-def _checksums(paths: Iterable[Path]) -> dict[str, str]:
-    """Return the SHA-256 of each file that is there; reading one that is missing fails later."""
-    checksums = {}
-    for path in paths:
-        with suppress(OSError):
-            checksums[str(path)] = sha256(path)
-    return checksums
-
-
-def _git_commit(folder: Path) -> str | None:
-    """Return the commit that is checked out, with -dirty after it if files differ from it."""
-    describe = ['describe', '--always', '--dirty', '--abbrev=40', '--exclude=*']  # but no tag
-    command = ['git', '-C', folder, *describe]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None

@@ -1,0 +1,127 @@
+"""config.json of a run: what it was made of, and whether another start would make the same.
+
+TensorFlow-free.
+"""
+
+import subprocess
+from argparse import Namespace
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+from cosent_tf.bert.sources import CONFIG_FILE, CONFIGS, TOKENIZER_FILES
+from cosent_tf.data import SPLITS, split_path
+from cosent_tf.errors import UserError
+from cosent_tf.readers import read_json
+from cosent_tf.run.files import sha256
+
+FILES = ('data_sha256', 'bert_sha256', 'weights_sha256')  # the checksums in config.json
+FOLDERS = ('data_dir', 'bert_dir')  # arguments that name the same place in several ways
+NO_SETTINGS = ('resume', 'overwrite', 'runs_dir', 'device')  # arguments that change no result
+
+
+def checksums(args: Namespace) -> dict[str, dict[str, str]]:
+    """Return the SHA-256 of the files that a run starts from, by kind and path.
+
+    Reading one that is missing fails later.
+    """
+    bert_dir = Path(args.bert_dir)
+    paths = (
+        (split_path(args.data_dir, args.task, name) for name in SPLITS),
+        (bert_dir / name for name in (*CONFIGS, *TOKENIZER_FILES)),
+        _weight_files(bert_dir),
+    )
+    return {kind: _checksums(of_kind) for kind, of_kind in zip(FILES, paths, strict=True)}
+
+
+def find_changes(folder: Path, args: Namespace, now: dict[str, dict[str, str]]) -> list[str]:
+    """Return in which settings, or else files, a run that was started differs from a start now.
+
+    Folders are compared by where they lead. Weights that are gone are no change: a run has its own
+    from epoch 1 on.
+
+    Args:
+        folder: of the run.
+        args: all arguments of the start now.
+        now: its `checksums`.
+
+    Raises:
+        UserError: config.json is broken, or does not say how the run was started.
+    """
+    try:
+        before = read_json(folder / CONFIG_FILE)
+        arguments = dict(before['arguments'])
+        sums = {kind: _by_place(before[kind]) for kind in FILES[:2]}
+        sums['weights_sha256'] = _by_place(before.get('weights_sha256', {}))  # not in older runs
+        settings = [
+            f'--{name} {arguments.get(name)}, now {value}'
+            for name, value in vars(args).items()
+            if name not in NO_SETTINGS
+            and _setting(name, arguments.get(name)) != _setting(name, value)
+        ]
+    except (UserError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f'{folder}: does not say how the run was started ({error}); --overwrite starts it anew'
+        ) from error
+    if settings:
+        return [f'the run was started with {"; ".join(settings)}']
+    changed = []
+    for kind, before_sums in sums.items():
+        now_sums = _by_place(now[kind])
+        both = before_sums.keys() & now_sums.keys()
+        paths = both if kind == 'weights_sha256' else before_sums.keys() | now_sums.keys()
+        changed += sorted(path for path in paths if before_sums.get(path) != now_sums.get(path))
+    return [f'{path}: changed since {folder} was started' for path in changed]
+
+
+def _setting(name: str, value: object) -> object:
+    return str(Path(value).resolve()) if name in FOLDERS and value else value
+
+
+def _by_place(sums: dict[str, str]) -> dict[str, str]:
+    """Resolve the folders of checksums, not the files, which are links in the Hub's cache."""
+    return {
+        str(Path(path).parent.resolve() / Path(path).name): digest for path, digest in sums.items()
+    }
+
+
+def _weight_files(bert_dir: Path) -> list[Path]:
+    """Return the files whose weights are loaded; of Google's checkpoint all, beside its index."""
+    from cosent_tf.bert.formats import find_weights  # not at the top: TensorFlow
+
+    try:
+        found = bert_dir / find_weights(bert_dir)
+    except UserError:
+        return []
+    return sorted(bert_dir.glob(f'{found.stem}.*')) if found.suffix == '.index' else [found]
+
+
+def _checksums(paths: Iterable[Path]) -> dict[str, str]:
+    found = {}
+    for path in paths:
+        with suppress(OSError):
+            found[str(path)] = _sha256_once(path, path.stat().st_mtime_ns)
+    return found
+
+
+@lru_cache
+def _sha256_once(path: Path, _modified: int) -> str:
+    """Return a file's SHA-256, computed once for all runs of a table."""
+    return sha256(path)
+
+
+def git_commit(file: Path) -> str | None:
+    """Return the commit that a tracked file is checked out of, -dirty after it if files differ.
+
+    A file that its repository does not track, as of an environment within another project, has
+    none.
+    """
+    git = ['git', '-C', file.parent]
+    describe = [*git, 'describe', '--always', '--dirty', '--abbrev=40', '--exclude=*']  # no tag
+    run = {'capture_output': True, 'text': True, 'check': True}
+    try:
+        subprocess.run([*git, 'ls-files', '--error-unmatch', file.name], **run)
+        return subprocess.run(describe, **run).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
