@@ -1,18 +1,21 @@
 """Any BERT folder: the same encoder from each format, and nothing in its files overlooked."""
 
 import json
+import re
 import sys
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from cosent_tf.bert.compat import tf
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
+from cosent_tf.bert.sources import is_encoder
 from cosent_tf.data import tokenize_texts
 from cosent_tf.errors import UserError
-from tests.helpers import change_json
+from tests.helpers import ROOT, change_json
 from tests.reference.checkpoints import random_weights, save_checkpoint, tiny_vocab
-from tests.reference.hf_checkpoints import HF_CONFIG, write_hf_bert
+from tests.reference.hf_checkpoints import HF_CONFIG, split_weights, write_hf_bert
 from tests.reference.numpy_bert import bert_cls
 
 TEXTS = ['花呗怎么还款？', '', '我' * 60, 'Playing wifi 12', '手机号码']
@@ -51,6 +54,43 @@ def test_google_checkpoints_of_a_training_load(bert_dir, expected, tmp_path):
         (tmp_path / file).write_bytes((bert_dir / file).read_bytes())
     save_checkpoint(tmp_path / 'bert_model.ckpt', weights | more)
     np.testing.assert_allclose(cls_vectors(tmp_path), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize('path', ['model.ckpt-1000', '/where/it/was/trained/model.ckpt-1000'])
+def test_a_checkpoint_that_tensorflow_names_loads(path, bert_dir, expected, tmp_path):
+    """A folder that pre-training left, model.ckpt-1000.* and `checkpoint`, loads, also moved."""
+    for file in bert_dir.iterdir():
+        name = file.name.replace('bert_model.ckpt', 'model.ckpt-1000')
+        (tmp_path / name).write_bytes(file.read_bytes())
+    tf.compat.v1.train.update_checkpoint_state(str(tmp_path), path, [path])
+    assert is_encoder(tmp_path)
+    np.testing.assert_allclose(cls_vectors(tmp_path), expected, atol=1e-6)
+
+
+def test_a_checkpoint_of_keras_is_told_apart(bert_dir, expected, tmp_path, monkeypatch):
+    """Keras's bert_model.ckpt is one short line that leads to docs/own-bert.md, whose way works."""
+    for file in ('bert_config.json', 'vocab.txt'):
+        (tmp_path / file).write_bytes((bert_dir / file).read_bytes())
+    bert = load_bert(bert_dir, maxlen=64)
+    bert.model.save_weights(str(tmp_path / 'bert_model.ckpt'))
+    with pytest.raises(UserError, match=r'written by Keras .*docs/own-bert.md') as error:
+        cls_vectors(tmp_path)
+    assert len(str(error.value)) < len(str(tmp_path)) + 200
+    monkeypatch.chdir(tmp_path)
+    for document in ('own-bert.md', 'own-bert_zh.md'):
+        text = (ROOT / 'docs' / document).read_text('utf-8')
+        code = re.search(r'```python\n(named = .*?)```', text, re.DOTALL)[1]
+        exec(code, {'bert': bert, 'tf': tf})
+        np.testing.assert_allclose(cls_vectors(tmp_path), expected, atol=1e-6)
+        (tmp_path / 'bert_model.ckpt.index').unlink()
+
+
+def test_weights_in_parts_load(expected, tmp_path):
+    """model.safetensors.index.json and the parts that it names are read as one file would be."""
+    write_hf_bert(tmp_path, 'model.safetensors')
+    split_weights(tmp_path / 'model.safetensors')
+    assert is_encoder(tmp_path)
+    np.testing.assert_allclose(cls_vectors(tmp_path), expected, atol=1e-5)
 
 
 def test_vocabulary_of_transformers_5(bert_dir, tmp_path):
@@ -136,6 +176,27 @@ WRONG = {
         'model.safetensors: not readable as weights',
     ),
     'no weights': (lambda f: (f / 'model.safetensors').unlink(), 'no weights there: none of'),
+    'a part is gone': (
+        lambda f: split_weights(f / 'model.safetensors')[1].unlink(),
+        r'index.json: its part model-00002-of-00002.safetensors is not there',
+    ),
+    'a part of another format': (
+        lambda f: change_json(
+            split_weights(f / 'model.safetensors')[2], weight_map={'x': 'vocab.txt'}
+        ),
+        r'index.json: its part vocab.txt is not there, or no .safetensors file',
+    ),
+    'no parts': (
+        lambda f: change_json(split_weights(f / 'model.safetensors')[2], weight_map=[]),
+        r'index.json: no index of weights: it has no weight_map',
+    ),
+    'the checkpoint named is gone': (
+        lambda f: (
+            (f / 'model.safetensors').rename(f / 'x')
+            and (f / 'checkpoint').write_text('model_checkpoint_path: "model.ckpt-7"')
+        ),
+        r'none of bert_model.ckpt.index, model.ckpt-7.index, model.safetensors',
+    ),
     'no configuration': (lambda f: (f / 'config.json').unlink(), 'nor config.json'),
     'no vocabulary': (lambda f: (f / 'vocab.txt').unlink(), 'vocab.txt: cannot be read'),
 }

@@ -1,5 +1,7 @@
 """hf:NAME against a host on loopback that plays the Hugging Face Hub."""
 
+import json
+
 import pytest
 from huggingface_hub import constants
 
@@ -17,6 +19,17 @@ def test_a_model_of_the_hub_is_fetched_once(hub):
     assert hub.ranges(hub.cdn()) == [None]
     hub.stop()
     assert bert_folder(f'hf:{ROBERTA}') == folder
+
+
+def test_weights_in_parts_are_fetched_with_all_their_parts(hub):
+    """hf:NAME of a model in several files brings the index and every part, nothing else."""
+    parts = {f'model-0000{i}-of-00002.safetensors': bytes([i]) for i in (1, 2)}
+    index = json.dumps({'weight_map': {str(i): name for i, name in enumerate(parts)}}).encode()
+    files = dict.fromkeys(('config.json', 'vocab.txt', 'flax_model.msgpack'), b'{}')
+    files |= parts | {'model.safetensors.index.json': index}
+    hub.add_model('a/b', files)
+    folder = bert_folder('hf:a/b')
+    assert {path.name for path in folder.iterdir()} == files.keys() - {'flax_model.msgpack'}
 
 
 def test_a_model_of_the_hub_goes_on_after_a_cut(hub, monkeypatch):

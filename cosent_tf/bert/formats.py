@@ -2,8 +2,8 @@
 
     configuration   bert_config.json (Google) or config.json (Hugging Face)
     vocabulary      vocab.txt, or tokenizer.json (all that transformers 5 writes)
-    weights         bert_model.ckpt.* (Google), or model.safetensors, tf_model.h5 or
-                    pytorch_model.bin (Hugging Face)
+    weights         bert_model.ckpt.*, or what `checkpoint` names (Google); model.safetensors,
+                    tf_model.h5 or pytorch_model.bin, or parts with an index (Hugging Face)
 
 Where a folder has several of a kind, the first is read. Every tensor of the weights is accounted
 for: it is a weight of the encoder, or of what `NOT_ENCODER` names, or an error.
@@ -20,7 +20,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from cosent_tf.bert.compat import tf
-from cosent_tf.bert.sources import CONFIGS, first_line
+from cosent_tf.bert.sources import CONFIGS, find_weights, first_line
 from cosent_tf.errors import UserError
 from cosent_tf.readers import read_json, read_lines
 
@@ -121,23 +121,11 @@ def read_vocab(folder: Path) -> tuple[Path, list[str]]:
     return other, sorted(vocab, key=vocab.get)
 
 
-def find_weights(folder: Path) -> str:
-    """Return which of `WEIGHT_FILES` a folder holds, the first of them.
-
-    Raises:
-        UserError: none.
-    """
-    file = next((name for name in WEIGHT_FILES if (folder / name).is_file()), None)
-    if file is None:
-        raise UserError(f'{folder}: no weights there: none of {", ".join(WEIGHT_FILES)}')
-    return file
-
-
 def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
     """Read the weights of an encoder.
 
     Args:
-        folder: holds one of the files of `WEIGHT_FILES`.
+        folder: holds weights that `sources.find_weights` knows.
         shapes: of every weight that the configuration asks for, by Google's names.
 
     Returns:
@@ -146,18 +134,18 @@ def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, 
     Raises:
         UserError: no such file, broken, or a tensor is missing, surplus or of another shape.
     """
-    file = find_weights(folder)
-    path, (reader, google_name) = folder / file, WEIGHT_FILES[file]
     own_names, arrays = {}, {}
-    try:
-        for own_name, read in reader(path):
-            name = google_name(own_name)
-            if not NOT_ENCODER.fullmatch(name):
-                array = np.asarray(read(), np.float32)
-                transposed = google_name is _name_of_pytorch and name.endswith('/kernel')
-                own_names[name], arrays[name] = own_name, array.T if transposed else array
-    except BROKEN as error:
-        raise UserError(f'{path}: not readable as weights: {first_line(error)}') from error
+    for path in find_weights(folder):
+        reader, google_name = READERS[path.suffix]
+        try:
+            for own_name, read in reader(path):
+                name = google_name(own_name)
+                if not NOT_ENCODER.fullmatch(name):
+                    array = np.asarray(read(), np.float32)
+                    transposed = google_name is _name_of_pytorch and name.endswith('/kernel')
+                    own_names[name], arrays[name] = own_name, array.T if transposed else array
+        except BROKEN as error:
+            raise UserError(f'{path}: not readable as weights: {first_line(error)}') from error
     _check_complete(path, arrays, own_names, shapes)
     return arrays
 
@@ -180,7 +168,13 @@ def _check_complete(path: Path, arrays: dict, own_names: dict, shapes: dict) -> 
 
 def _read_google(path: Path) -> Tensors:
     checkpoint = tf.train.load_checkpoint(str(path.with_suffix('')))
-    for name in checkpoint.get_variable_to_shape_map():
+    shapes = checkpoint.get_variable_to_shape_map()
+    if '_CHECKPOINTABLE_OBJECT_GRAPH' in shapes:
+        raise UserError(
+            f"{path}: written by Keras (save_weights), without Google's names; write it with "
+            'tf.compat.v1.train.Saver, as docs/own-bert.md shows'
+        )
+    for name in shapes:
         yield name, partial(checkpoint.get_tensor, name)
 
 
@@ -227,9 +221,9 @@ def _name_of_keras(own_name: str) -> str:
     return name.replace('layer_._', 'layer_')
 
 
-WEIGHT_FILES = {  # file: its reader, and the function from its names to Google's
-    'bert_model.ckpt.index': (_read_google, str),
-    'model.safetensors': (_read_safetensors, _name_of_pytorch),
-    'tf_model.h5': (_read_keras, _name_of_keras),
-    'pytorch_model.bin': (_read_torch, _name_of_pytorch),
+READERS = {  # how a file ends: its reader, and the function from its names to Google's
+    '.index': (_read_google, str),
+    '.safetensors': (_read_safetensors, _name_of_pytorch),
+    '.h5': (_read_keras, _name_of_keras),
+    '.bin': (_read_torch, _name_of_pytorch),
 }

@@ -3,11 +3,14 @@
 TensorFlow-free, for the command line and the plan of a table.
 """
 
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from cosent_tf.bert.settings import check_length, read_if_there, read_maxlen, read_pooling
 from cosent_tf.errors import UserError
+from cosent_tf.readers import read_json, read_lines
 
 CONFIG_FILE, WEIGHTS_FILE = 'config.json', 'best.weights.h5'  # of a run
 
@@ -22,8 +25,13 @@ TOKENIZER_FILES = (
 )
 
 HUB = 'hf:'
-# Each is enough, so that only the first one there is downloaded.
-HUB_WEIGHTS = ('model.safetensors', 'tf_model.h5', 'pytorch_model.bin')
+HUB_WEIGHTS = {  # each is enough, so only the first one there is downloaded, with its parts
+    'model.safetensors': 'model.safetensors',
+    'model.safetensors.index.json': 'model-*.safetensors',
+    'tf_model.h5': 'tf_model.h5',
+    'pytorch_model.bin': 'pytorch_model.bin',
+    'pytorch_model.bin.index.json': 'pytorch_model-*.bin',
+}
 HUB_FILES = (
     'config.json',
     *TOKENIZER_FILES,
@@ -106,8 +114,8 @@ def bert_folder(name: str | Path) -> Path:
     from huggingface_hub.errors import HTTPError
 
     try:
-        for weights in HUB_WEIGHTS:
-            folder = Path(snapshot_download(repository, allow_patterns=[*HUB_FILES, weights]))
+        for weights in HUB_WEIGHTS.items():
+            folder = Path(snapshot_download(repository, allow_patterns=[*HUB_FILES, *weights]))
             if any((folder / file).is_file() for file in HUB_WEIGHTS):
                 return folder
     except (OSError, ValueError, HTTPError) as error:  # no network, no such repository or name
@@ -124,18 +132,50 @@ def encoder_name(folder: Path) -> str:
 
 
 def is_encoder(folder: Path) -> bool:
-    """Tell whether a folder has configuration, vocabulary and weights, in any of the formats."""
-    kinds = (
-        CONFIGS,
-        ('vocab.txt', 'tokenizer.json'),
-        ('bert_model.ckpt.index', *HUB_WEIGHTS),
-    )
-    return all(any((folder / file).is_file() for file in files) for files in kinds)
+    """Return whether a folder has configuration, vocabulary and weights, in any of the formats."""
+    kinds = (CONFIGS, ('vocab.txt', 'tokenizer.json'))
+    with suppress(UserError):
+        find_weights(folder)
+        return all(any((folder / file).is_file() for file in files) for files in kinds)
+    return False
+
+
+def find_weights(folder: Path) -> list[Path]:
+    """Return the files with the weights of a BERT: several if an index names its parts.
+
+    A Google checkpoint is bert_model.ckpt, or the one that TensorFlow's `checkpoint` names. Where
+    there are several formats, it comes first, then those of `HUB_WEIGHTS` in their order.
+
+    Raises:
+        UserError: there are none, or a part is missing.
+    """
+    names = [*_google_indexes(folder), *HUB_WEIGHTS]
+    path = next((folder / name for name in names if (folder / name).is_file()), None)
+    if path is None:
+        raise UserError(f'{folder}: no weights there: none of {", ".join(names)}')
+    if path.suffix != '.json':
+        return [path]
+    parts = read_json(path).get('weight_map')
+    if not parts or not isinstance(parts, dict):
+        raise UserError(f'{path}: no index of weights: it has no weight_map')
+    parts = [folder / name for name in dict.fromkeys(map(str, parts.values()))]
+    suffix = Path(HUB_WEIGHTS[path.name]).suffix
+    for part in parts:
+        if part.suffix != suffix or not part.is_file():
+            raise UserError(f'{path}: its part {part.name} is not there, or no {suffix} file')
+    return parts
+
+
+def _google_indexes(folder: Path) -> dict[str, None]:
+    path = folder / 'checkpoint'
+    lines = read_lines(path) if path.is_file() else []
+    names = (re.match(r'model_checkpoint_path: *"(?:.*[/\\])?(.+)"', line) for line in lines)
+    return dict.fromkeys(['bert_model.ckpt.index', *(f'{name[1]}.index' for name in names if name)])
 
 
 def first_line(error: Exception) -> str:
     """Return what fits into a message of one line."""
-    return str(error).partition('\n')[0]
+    return str(error).partition('\n')[0][:200]
 
 
 def _by_hand(name: str | Path, repository: str, reason: str) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cosent_tf.bert.sources import is_joint
+from cosent_tf.bert.sources import find_weights, is_joint
 from cosent_tf.data import SPLITS, Split, read_split, split_path, tokenize_pairs, tokenize_sentences
 
 SAMPLE = 2000  # training pairs whose lengths are measured
@@ -62,7 +62,7 @@ def estimate_cost(args: Namespace) -> Cost:
     Raises:
         UserError: data or encoder are broken, or do not fit the flags; weights are not read.
     """
-    from cosent_tf.bert.formats import find_weights, read_config  # not at the top: TensorFlow
+    from cosent_tf.bert.formats import read_config  # not at the top: TensorFlow
     from cosent_tf.bert.pretrained import check_sizes
 
     bert_dir = Path(args.bert_dir)

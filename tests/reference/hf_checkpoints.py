@@ -5,7 +5,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from tests.reference.checkpoints import TINY_CONFIG, random_weights, tiny_vocab
 
@@ -70,6 +70,20 @@ def write_pytorch(path, tensors) -> None:
         import torch
 
         torch.save({name: torch.from_numpy(value) for name, value in tensors.items()}, path)
+
+
+def split_weights(path) -> tuple[Path, Path, Path]:
+    """Replace model.safetensors by two parts and their index, as transformers names them."""
+    tensors = load_file(path)
+    parts = [path.with_name(f'model-0000{i}-of-00002.safetensors') for i in (1, 2)]
+    places = {name: parts[i % 2] for i, name in enumerate(sorted(tensors))}
+    for part in parts:
+        save_file({name: tensors[name] for name in tensors if places[name] == part}, part)
+    index = path.with_name(f'{path.name}.index.json')
+    names = {name: part.name for name, part in places.items()}
+    index.write_text(json.dumps({'metadata': {}, 'weight_map': names}), encoding='utf-8')
+    path.unlink()
+    return *parts, index
 
 
 def write_keras(path, weights) -> None:
