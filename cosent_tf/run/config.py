@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from cosent_tf.bert.sources import CONFIG_FILE, CONFIGS, TOKENIZER_FILES
+from cosent_tf.bert.sources import CONFIG_FILE, CONFIGS, TOKENIZER_FILES, find_weights
 from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import UserError
 from cosent_tf.readers import read_json
@@ -88,13 +88,12 @@ def _by_place(sums: dict[str, str]) -> dict[str, str]:
 
 def _weight_files(bert_dir: Path) -> list[Path]:
     """Return the files whose weights are loaded; of Google's checkpoint all, beside its index."""
-    from cosent_tf.bert.formats import find_weights  # not at the top: TensorFlow
-
     try:
-        found = bert_dir / find_weights(bert_dir)
+        found = find_weights(bert_dir)
     except UserError:
         return []
-    return sorted(bert_dir.glob(f'{found.stem}.*')) if found.suffix == '.index' else [found]
+    of_google = found[0].suffix == '.index'
+    return sorted(bert_dir.glob(f'{found[0].stem}.*')) if of_google else found
 
 
 def _checksums(paths: Iterable[Path]) -> dict[str, str]:
