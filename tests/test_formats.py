@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from cosent_tf.bert.compat import tf
-from cosent_tf.bert.pretrained import load_bert, load_tokenizer
+from cosent_tf.bert.pretrained import build_bert, load_bert, load_tokenizer
 from cosent_tf.bert.sources import is_encoder
 from cosent_tf.data import tokenize_texts
 from cosent_tf.errors import UserError
@@ -103,6 +104,46 @@ def test_vocabulary_of_transformers_5(bert_dir, tmp_path):
         assert found.encode(text) == expected.encode(text)
 
 
+def test_rows_without_a_token_are_told_and_never_used(bert_dir, expected, tmp_path, capsys):
+    """ERNIE 1.0's kind: vocab.txt is shorter than the table and ends in a blank line; it loads."""
+    size = len(tiny_vocab())
+    weights = random_weights(HF_CONFIG, seed=0)
+    words = 'bert/embeddings/word_embeddings'
+    weights[words] = np.vstack([weights[words], np.full((3, 32), 99, np.float32)])
+    save_checkpoint(tmp_path / 'bert_model.ckpt', weights)
+    for file in ('bert_config.json', 'vocab.txt'):
+        (tmp_path / file).write_bytes((bert_dir / file).read_bytes())
+    change_json(tmp_path / 'bert_config.json', vocab_size=size + 3)
+    with (tmp_path / 'vocab.txt').open('a') as file:
+        file.write('\n')
+    np.testing.assert_allclose(cls_vectors(tmp_path), expected, atol=1e-6)
+    told = '3 rows of the embeddings have no token: they are never used'
+    assert capsys.readouterr().err == f'{tmp_path}: {told}\n'
+
+
+ADDED = {  # the files that transformers has written such tokens to, over the years
+    'added_tokens.json': {'[NUM]': 150, '[MASK]': 4},
+    'special_tokens_map.json': {'additional_special_tokens': ['[NUM]'], 'mask_token': '[MASK]'},
+    'tokenizer_config.json': {
+        'added_tokens_decoder': {'4': {'content': '[MASK]'}, '150': {'content': '[NUM]'}}
+    },
+    'tokenizer.json': {'added_tokens': [{'id': 4, 'content': '[MASK]'}, {'content': '[NUM]'}]},
+}
+
+
+@pytest.mark.parametrize('file', ADDED)
+def test_added_tokens_are_told(file, small_bert, tmp_path, capsys):
+    """A token that transformers would find in a text, and which is plain text here, is named."""
+    shutil.copytree(small_bert, tmp_path, dirs_exist_ok=True)
+    (tmp_path / file).write_text(json.dumps(ADDED[file]))
+    build_bert(tmp_path, maxlen=8)
+    told = "added tokens, in transformers tokens of their own, are plain text: '[NUM]'"
+    assert capsys.readouterr().err == f'{tmp_path}: {told}\n'
+    (tmp_path / file).write_text('{}')  # as hfl/chinese-roberta-wwm-ext has it
+    build_bert(tmp_path, maxlen=8)
+    assert capsys.readouterr().err == ''
+
+
 @pytest.mark.parametrize('change', [{'layer_norm_eps': 0.1}, {'hidden_act': 'gelu_new'}])
 def test_the_configuration_decides_what_a_layer_computes(change, tmp_path):
     """Guards epsilon and activation: bert4keras has 1e-12 and gelu whatever the model had."""
@@ -153,7 +194,24 @@ WRONG = {
     'a decoder': (lambda f: change_json(f / CONFIG, is_decoder=True), 'is_decoder is True'),
     'another vocabulary': (
         lambda f: change_json(f / CONFIG, vocab_size=21128),
-        'vocab_size in the configuration is 21128',
+        r'word_embeddings.weight has shape .* asks for .* of \(21128, 32\)',
+    ),
+    'a vocabulary longer than the table': (
+        lambda f: change_json(f / CONFIG, vocab_size=len(tiny_vocab()) - 1),
+        f'vocab_size in the configuration is {len(tiny_vocab()) - 1}: they belong to different',
+    ),
+    'a number without a token': (
+        lambda f: (
+            (f / 'vocab.txt').unlink()
+            or (f / 'tokenizer.json').write_text(
+                '{"model": {"type": "WordPiece", "vocab": {"[PAD]": 0, "a": 2}}}'
+            )
+        ),
+        'tokenizer.json: the vocabulary has no token, or two, of number 1',
+    ),
+    'added tokens of another form': (
+        lambda f: (f / 'tokenizer.json').write_text('{"added_tokens": [1]}'),
+        'not the added tokens of a tokenizer',
     ),
     'no size': (
         lambda f: change_json(f / CONFIG, num_attention_heads=None),

@@ -111,14 +111,20 @@ def read_vocab(folder: Path) -> tuple[Path, list[str]]:
     """
     path, other = folder / 'vocab.txt', folder / 'tokenizer.json'
     if path.is_file() or not other.is_file():
-        return path, [token.strip() for token in read_lines(path)]
+        tokens = [token.strip() for token in read_lines(path)]
+        while tokens and not tokens[-1]:  # the file ends in blank lines
+            tokens.pop()
+        return path, tokens
     model = read_json(other).get('model')
     if not isinstance(model, dict) or model.get('type') != 'WordPiece':
         raise UserError(f'{other}: not the tokenizer of a BERT: no WordPiece model')
     vocab = model.get('vocab')
     if not isinstance(vocab, dict) or not all(type(number) is int for number in vocab.values()):
         raise UserError(f'{other}: the vocabulary must give each token its number')
-    return other, sorted(vocab, key=vocab.get)
+    tokens = sorted(vocab, key=vocab.get)
+    if gap := next((n for n, token in enumerate(tokens) if vocab[token] != n), None):
+        raise UserError(f'{other}: the vocabulary has no token, or two, of number {gap}')
+    return other, tokens
 
 
 def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:

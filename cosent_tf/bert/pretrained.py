@@ -1,5 +1,6 @@
 """Pretrained encoders: from a folder in Google's or Hugging Face's format to a bert4keras BERT."""
 
+import sys
 import unicodedata
 import warnings
 from pathlib import Path
@@ -16,7 +17,7 @@ from cosent_tf.bert.compat import (
     tf,
 )
 from cosent_tf.bert.formats import read_config, read_tensors, read_vocab
-from cosent_tf.bert.settings import TokenizerSettings, read_tokenizer_settings
+from cosent_tf.bert.settings import TokenizerSettings, read_added_tokens, read_tokenizer_settings
 from cosent_tf.errors import UserError
 
 SPECIAL_TOKENS = ('[PAD]', '[UNK]', '[CLS]', '[SEP]')
@@ -151,7 +152,7 @@ def build_bert(
     """
     folder = Path(bert_dir)
     config = read_config(folder)
-    check_sizes(folder, config, maxlen)
+    _tell_unused(folder, check_sizes(folder, config, maxlen))
     config.update(dropout_rate=dropout_rate, attention_dropout_rate=dropout_rate, pooling=pooling)
     try:
         with warnings.catch_warnings():
@@ -176,14 +177,18 @@ def set_weights(weights: dict[str, tf.Variable], values: dict[str, np.ndarray]) 
     keras.backend.batch_set_value([(weight, values[name]) for name, weight in weights.items()])
 
 
-def check_sizes(folder: Path, config: dict, maxlen: int) -> None:
+def check_sizes(folder: Path, config: dict, maxlen: int) -> int:
     """Check that a BERT's configuration fits its vocabulary and the longest input.
+
+    Returns:
+        How many rows of the embeddings have no token, and are never used.
 
     Raises:
         UserError: it does not, or the vocabulary is missing or broken.
     """
     path, tokens = read_vocab(folder)
-    if len(tokens) != config['vocab_size']:
+    unused = config['vocab_size'] - len(tokens)
+    if unused < 0:
         raise UserError(
             f'{path} has {len(tokens)} tokens, but vocab_size in the configuration is '
             f'{config["vocab_size"]}: they belong to different models'
@@ -194,3 +199,18 @@ def check_sizes(folder: Path, config: dict, maxlen: int) -> None:
             f'inputs of {maxlen} tokens are too long: {folder} has {positions} positions; --maxlen '
             'of a training, or max_seq_length of a sentence-transformers folder, must be lower'
         )
+    return unused
+
+
+def _tell_unused(folder: Path, unused: int) -> None:
+    """Say on stderr what is in a folder and plays no part: rows of embeddings, added tokens."""
+    notices = []
+    if unused:
+        notices.append(f'{unused} rows of the embeddings have no token: they are never used')
+    if added := read_added_tokens(folder):
+        names = ', '.join(repr(token[:20]) for token in added[:3]) + ', …' * (len(added) > 3)
+        notices.append(
+            f'added tokens, in transformers tokens of their own, are plain text: {names}'
+        )
+    for notice in notices:
+        print(f'{folder}: {notice}', file=sys.stderr)

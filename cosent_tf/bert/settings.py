@@ -36,6 +36,9 @@ ONLY_TOKENIZER = {  # of tokenizer_config.json
 }
 
 
+BERT_TOKENS = ('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]')
+
+
 class TokenizerSettings(NamedTuple):
     """What a BERT's tokenizer does to a text first, under the names of tokenizer_config.json."""
 
@@ -146,6 +149,30 @@ def read_tokenizer_settings(folder: Path) -> TokenizerSettings:
     return TokenizerSettings(
         _flag(path, read_if_there(path), 'do_lower_case', False) or lower, strip, chinese
     )
+
+
+def read_added_tokens(folder: Path) -> list[str]:
+    """Return what transformers takes for a token wherever it stands in a text; here it is plain.
+
+    [CLS] and the like are not among them, although it does the same with these.
+
+    Raises:
+        UserError: a broken file.
+    """
+    config, special = (
+        read_if_there(folder / f'{name}.json')
+        for name in ('tokenizer_config', 'special_tokens_map')
+    )
+    tokens = list(read_if_there(folder / 'added_tokens.json'))
+    try:
+        tokens += (config.get('added_tokens_decoder') or {}).values()
+        tokens += config.get('additional_special_tokens') or []
+        tokens += special.get('additional_special_tokens') or []
+        tokens += read_if_there(folder / 'tokenizer.json').get('added_tokens') or []
+        contents = [token if isinstance(token, str) else str(token['content']) for token in tokens]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UserError(f'{folder}: not the added tokens of a tokenizer: {error!r}') from error
+    return [token for token in dict.fromkeys(contents) if token not in BERT_TOKENS]
 
 
 def _normalizer(path: Path, required: bool) -> dict:

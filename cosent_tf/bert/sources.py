@@ -35,6 +35,8 @@ HUB_WEIGHTS = {  # each is enough, so only the first one there is downloaded, wi
 HUB_FILES = (
     'config.json',
     *TOKENIZER_FILES,
+    'added_tokens.json',
+    'special_tokens_map.json',
     'modules.json',
     '*/config.json',  # of a module
     'config_sentence_transformers.json',
