@@ -41,6 +41,8 @@ SCORES = {  # of runs that are right more or less often, with ties
     )
 }
 
+FEW = -SCORES['sbert.seed1'][:50]  # of another task, in a run of another seed
+
 
 @pytest.fixture(scope='module')
 def browser():
@@ -85,9 +87,7 @@ def report(tmp_path_factory):
     folder = tmp_path_factory.mktemp('runs')
     for name, scores in SCORES.items():
         add_scores(folder, f'BQ.bert.{name}', LABELS, scores, pairs=PAIRS)
-    add_scores(
-        folder, 'DEMO.bert.cosent.seed1', LABELS[:50], -SCORES['sbert.seed1'][:50], None, PAIRS[:50]
-    )
+    add_scores(folder, 'DEMO.bert.cosent.seed7', LABELS[:50], FEW, None, PAIRS[:50])
     command = [sys.executable, 'eval_accuracy.py', '--runs_dir', folder, '--html']
     subprocess.run([*command, folder / 'report.html'], cwd=ROOT, check=True, capture_output=True)
     return folder / 'report.html'
@@ -123,7 +123,11 @@ def fitted(page, name):
     """The decisions of a run at the threshold the page calls fitted."""
     choose(page, 'run', name)
     page.click('#reset')
-    return SCORES[name] > float(page.input_value('#threshold'))
+    return SCORES[name] > exact_threshold(page)
+
+
+def exact_threshold(page):
+    return float(page.get_attribute('#threshold', 'title'))
 
 
 def test_moved_threshold_has_pythons_figures(page):
@@ -153,6 +157,30 @@ def test_slider_moves_the_threshold_and_the_fitted_one_stays(page):
     assert page.locator('[data-measure=accuracy] td').all_inner_texts() == [of_fitted] * 2
 
 
+def test_a_threshold_is_shown_with_four_decimals_and_used_with_all(page):
+    """The box is as short as the scores of the pairs; what is typed into it stays as typed."""
+    exact = exact_threshold(page)
+    assert len(repr(exact)) > 12 and page.input_value('#threshold') == f'{exact:.4f}'
+    page.fill('#threshold', '0.123456789')
+    assert page.input_value('#threshold') == '0.123456789'
+    page.click('#reset')
+    assert exact_threshold(page) == exact and page.input_value('#threshold') == f'{exact:.4f}'
+
+
+def test_the_page_opens_with_errors(report, open_page):
+    """The pairs that the first run decides wrong, of every task; "clear" shows all pairs."""
+    page = open_page(report, locale='en-US', viewport={'width': 1400, 'height': 900})
+    wrong = np.flatnonzero(fitted(page, 'cosent.seed1') != LABELS) + 1
+    assert shown(page) == wrong.tolist() != []
+    page.select_option('#task', '1')
+    wrong = np.flatnonzero((exact_threshold(page) < FEW) != LABELS[:50]) + 1
+    assert shown(page) == wrong.tolist() != []
+    page.click('#filters [type=reset]')
+    expect(page.locator('#pairs .dt-info')).to_contain_text('of 50 pairs')
+    page.select_option('#task', '0')
+    expect(page.locator('#pairs .dt-info')).to_contain_text('of 200 pairs')
+
+
 def test_pairs_are_filtered_by_who_is_wrong_and_who_is_right(page):
     """Guards the question the page is for: where is this method wrong and that one right?"""
     wrong = fitted(page, 'cosent.seed2') != LABELS
@@ -174,7 +202,7 @@ def test_pairs_are_sorted_by_the_distance_of_any_run(page):
     """Guards a distance that stays that of another run."""
     for name in ('cosent.seed1', 'interact.seed1'):
         fitted(page, name)
-        distances = np.abs(SCORES[name] - float(page.input_value('#threshold')))
+        distances = np.abs(SCORES[name] - exact_threshold(page))
         choose(page, 'distance', name)
         if name == 'cosent.seed1':
             page.get_by_role('columnheader', name='distance').click()
@@ -219,17 +247,63 @@ def test_charts_cannot_be_sent_anywhere(page):
     assert 'Pan' in titles and not [title for title in titles if 'Share' in title]
 
 
+def boxes(page, selector):
+    """Left, top, right and bottom of what is visible of it."""
+    return page.eval_on_selector_all(
+        selector,
+        """all => all.map(one => one.getBoundingClientRect()).filter(box => box.width)
+           .map(box => [box.left, box.top, box.right, box.bottom])""",
+    )
+
+
+@pytest.mark.parametrize('width', [1400, 900, 420])
+def test_nothing_covers_a_legend_or_what_it_explains(width, report, open_page):
+    """Legends, curves and bars can be seen, also while the pointer brings the buttons up."""
+    page = open_page(report, viewport={'width': width, 'height': 900})
+    for chart in ('curves', 'overlap', 'histogram'):
+        page.hover(f'#{chart} .nsewdrag >> nth=0')
+        legends = boxes(page, f'#{chart} .legend')
+        drawn = boxes(page, f'#{chart} .nsewdrag') + boxes(page, f'#{chart} .modebar-group')
+        assert legends and drawn
+        for left, top, right, bottom in legends:
+            for x0, y0, x1, y1 in drawn:
+                assert right <= x0 or x1 <= left or bottom <= y0 + 1 or y1 <= top, chart
+
+
+def test_a_telephone_shows_every_score_and_says_where_columns_are_cut(report, open_page):
+    """At 420 pixels all scores of a pair are on the screen, and a wide table says it has more."""
+    page = open_page(report, locale='en-US', viewport={'width': 420, 'height': 800})
+    rows = page.locator('#pairs tbody tr').all()
+    cells = boxes(page, '#pairs tbody .right, #pairs tbody .wrong')
+    assert len(cells) == 3 * len(rows)  # methods
+    assert all(left >= 0 and right <= 420 for left, _, right, _ in cells)
+    told = (
+        page.locator('#pairs tbody tr >> nth=0')
+        .locator('td')
+        .evaluate_all('cells => cells.map(cell => getComputedStyle(cell, "::before").content)')
+    )
+    assert '"Sentence-BERT · seed 1 "' in told
+
+    said = 'wide => getComputedStyle(wide, "::before").content'
+    table = page.locator('details[open] .wide').first
+    expect(table).to_have_class('wide cut')
+    assert table.evaluate(said) == '"more columns: scroll sideways →"'
+    page.set_viewport_size({'width': 1400, 'height': 900})
+    expect(table).to_have_class('wide')
+    assert table.evaluate(said) == 'none'
+
+
 def test_page_follows_the_task_and_speaks_two_languages(report, open_page):
     """Guards a second task, and a page that a Chinese reader can use at once, on a telephone."""
     page = open_page(report, locale='zh-CN', viewport={'width': 400, 'height': 800})
     assert page.inner_text('h1') == '结果与错误' and '准确率' in page.inner_text('#measures')
     page.select_option('#task', '1')
-    assert '共 50 对' in page.inner_text('#pairs .dt-info')
+    assert '从 50 对中筛选' in page.inner_text('#pairs .dt-info')
     page.click('#language')
     assert page.inner_text('h1') == 'Results and errors' and 'accuracy' in page.inner_text(
         '#measures'
     )
-    assert '50 pairs' in page.inner_text('#pairs .dt-info')
+    assert '50 total pairs' in page.inner_text('#pairs .dt-info')
     assert page.evaluate('document.documentElement.scrollWidth') == 400
 
 
@@ -255,4 +329,4 @@ def test_a_task_of_20000_pairs_and_8_runs_fits(tmp_path, open_page):
     ]
     save_html(path, results, [Section('Test accuracy', [''], [['a']], [])])
     assert path.stat().st_size < 25e6
-    assert '20,000 pairs' in open_page(path).inner_text('#pairs .dt-info')
+    assert '20,000 total pairs' in open_page(path).inner_text('#pairs .dt-info')

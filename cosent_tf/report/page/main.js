@@ -49,17 +49,33 @@ const chosenRun = (id) => task.runs.find((run) => run.key === element(id).value)
 const isRight = (run, pair) => run.scores[pair] > run.threshold === (task.labels[pair] === 1);
 
 // Fill a drop-down with [value, text]; what was chosen stays chosen where it can.
-function fill(select, options) {
-  const before = select.value;
+function fill(select, options, otherwise = options[0]?.[0]) {
+  const before = select.selectedOptions[0]?.value;
   select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
-  if (options.some(([value]) => value === before)) select.value = before;
+  select.value = options.some(([value]) => value === before) ? before : otherwise;
+}
+
+// A table with more columns than fit says so, see page.css.
+const sizes = new ResizeObserver((changed) => requestAnimationFrame(() => changed.forEach(markCut)));
+
+function markCut({ target }) {
+  const part = target.closest('.wide');
+  part?.classList.toggle('cut', part.scrollWidth > part.clientWidth);
+}
+
+function watch(part) {
+  part.classList.add('wide');
+  [part, part.querySelector('table')].forEach((each) => sizes.observe(each));
 }
 
 // Charts have the page's fonts, and only the buttons of use: none that sends a chart to a server.
+// These have a column of their own, and where there is no room for it, fingers do what they do.
 function draw(id, traces, layout) {
   const font = { family: getComputedStyle(document.body).fontFamily, size: 13, color: '#222' };
-  const shared = { font, margin: { l: 55, r: 15, t: 30, b: 45 }, hovermode: 'closest' };
+  const displayModeBar = isNarrow.matches ? false : 'hover';
+  const margin = { l: 55, r: displayModeBar ? 40 : 15, t: 30, b: 45 };
+  const shared = { font, margin, hovermode: 'closest', modebar: { orientation: 'v' } };
   const buttons = ['sendChartToCloud', 'select2d', 'lasso2d', 'autoScale2d'];
-  const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: buttons };
-  Plotly.react(id, traces, { ...shared, ...layout }, config);
+  const shown = { displayModeBar, displaylogo: false, modeBarButtonsToRemove: buttons };
+  Plotly.react(id, traces, { ...shared, ...layout }, { responsive: true, ...shown });
 }

@@ -39,7 +39,7 @@ function columns() {
   const text = { type: 'string', className: 'sentences', searchable: true };
   const scores = task.runs.map((ofRun) => ({
     name: ofRun.key,
-    title: escaped(title(ofRun)),
+    title: title(ofRun),
     render: (pair, type) => score(ofRun, pair, type),
   }));
   const all = [
@@ -51,7 +51,12 @@ function columns() {
     number(say('distance', '距离'), distance, 4),
   ];
   const numeric = { data: null, type: 'num', className: 'number', searchable: false };
-  return all.map((column) => ({ ...numeric, ...column }));
+  return all.map((column) => ({
+    ...numeric,
+    ...column,
+    title: escaped(column.title),
+    createdCell: (cell) => (cell.dataset.title = column.title), // told beside it where it is narrow
+  }));
 }
 
 // What the fields ask for, read once for all pairs.
@@ -106,5 +111,6 @@ function showPairs() {
       },
     ),
   });
+  watch(document.querySelector('#pairs .dt-layout-full'));
   filterPairs();
 }

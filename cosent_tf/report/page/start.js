@@ -4,7 +4,7 @@ function fillChoices() {
   const any = [['', say('any', '不限')]];
   fill(element('run'), runs);
   fill(element('distance'), runs);
-  fill(element('wrong'), [...any, ...runs]);
+  fill(element('wrong'), [...any, ...runs], runs[0][0]); // the page opens with errors
   fill(element('right'), [...any, ...runs]);
   fill(element('label'), [...any, ['0', '0'], ['1', '1']]);
   for (const part of document.querySelectorAll('.several-seeds')) part.hidden = !task.severalSeeds;
@@ -42,6 +42,7 @@ function listen() {
   element('filters').oninput = filterPairs;
   element('filters').onreset = () => setTimeout(filterPairs); // once the fields are empty
   isNarrow.onchange = () => data.tasks.length && drawCharts();
+  document.querySelectorAll('.wide').forEach(watch);
 }
 
 fill(element('task'), data.tasks.map(({ name }, i) => [String(i), name]));

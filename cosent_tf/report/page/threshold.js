@@ -57,14 +57,16 @@ function drawHistogram([low, high]) {
     barmode: 'overlay',
     xaxis: { range: [low, high], title: { text: say('score on test', '测试集分数') } },
     yaxis: { title: { text: say("% of the class's pairs", '占该类句对的 %') } },
-    legend: { x: 1, xanchor: 'right', y: 1 },
+    legend: { ...legendAbove(), y: 1.1 }, // above the word "fitted"
   });
 }
 
 function moveThreshold(at) {
   threshold = at;
   element('slider').value = at;
-  if (Number(element('threshold').value) !== at) element('threshold').value = at;
+  const field = element('threshold'); // what is typed into it stays as it is
+  if (Number(field.value) !== at) field.value = at.toFixed(4);
+  field.title = at;
   const line = (x, dash, width) => ({
     type: 'line',
     yref: 'paper',
