@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 from cosent_tf.bert.sources import HUB, is_encoder
 from cosent_tf.cli import DATA_DIR, MODELS, exit_on_error, make_parser, print_error
 from cosent_tf.data import SPLITS, split_path
-from cosent_tf.download.provide import compare_sums, provide
 from cosent_tf.errors import RunError, UserError, WriteError
+from cosent_tf.published import PAIRS
 from cosent_tf.readers import read_pairs
-from cosent_tf.report.published import PAIRS
+from cosent_tools.download.provide import compare_sums, provide
 
 ADDRESSES = {
     'data': 'https://github.com/shibing624/text2vec/releases/download/1.1.2/senteval_cn.zip',

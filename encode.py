@@ -30,8 +30,8 @@ from cosent_tf.bert.vectors import load_encoder
 from cosent_tf.cli import exit_on_error, make_parser
 from cosent_tf.decisions import Rule
 from cosent_tf.errors import UserError
+from cosent_tf.files import write_atomic
 from cosent_tf.readers import iter_lines
-from cosent_tf.run.files import write_atomic
 from cosent_tf.run.folder import METRICS_FILE, read_metrics
 
 CHUNK = 10_000  # lines encoded together: equal ones once, like lengths side by side

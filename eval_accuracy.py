@@ -20,14 +20,14 @@ from pathlib import Path
 
 from cosent_tf.cli import exit_on_error, make_parser
 from cosent_tf.errors import RunError, UserError
-from cosent_tf.report import render
-from cosent_tf.report.checks import cost_section
-from cosent_tf.report.details import placeholder_costs
-from cosent_tf.report.evaluation import count_oddities, evaluate
-from cosent_tf.report.html import save_html
-from cosent_tf.report.plots import save_plot
-from cosent_tf.report.sections import build_sections, published_section
 from cosent_tf.run.folder import list_runs
+from cosent_tools.report import render
+from cosent_tools.report.checks import cost_section
+from cosent_tools.report.details import placeholder_costs
+from cosent_tools.report.evaluation import count_oddities, evaluate
+from cosent_tools.report.html import save_html
+from cosent_tools.report.plots import save_plot
+from cosent_tools.report.sections import build_sections, published_section
 
 
 def main():

@@ -37,8 +37,8 @@ from cosent_tf.bert.vectors import load_encoder
 from cosent_tf.bert.weights import weight_arrays
 from cosent_tf.cli import exit_on_error, make_parser
 from cosent_tf.errors import UserError
-from cosent_tf.run.cards import model_card
-from cosent_tf.run.files import write_json, write_text
+from cosent_tf.files import write_json, write_text
+from cosent_tools.export.cards import model_card
 
 HF_ACTIVATIONS = {'gelu_erf': 'gelu', 'gelu_tanh': 'gelu_new', 'relu': 'relu', 'swish': 'silu'}
 # A pooler that does nothing: of 2**-12 times a number, tanh changes 2e-8 times its square.

@@ -31,15 +31,15 @@ import numpy as np
 from scipy.special import expit
 
 import cosent_tf
-from cosent_tf import limits
 from cosent_tf.cli import exit_on_error, make_parser, positive
-from cosent_tf.edits import Chain, Change, changes, edit_all
 from cosent_tf.errors import UserError
-from cosent_tf.report.limits_plot import save_limits_plot
-from cosent_tf.report.limits_sections import limits_json, limits_sections
-from cosent_tf.report.overlap import BINS, character_overlap
-from cosent_tf.report.render import as_markdown, as_text
-from cosent_tf.run.trained import Trained, open_run
+from cosent_tools.limits import theory as limits
+from cosent_tools.limits.edits import Chain, Change, changes, edit_all
+from cosent_tools.limits.plot import save_limits_plot
+from cosent_tools.limits.sections import limits_json, limits_sections
+from cosent_tools.limits.trained import Trained, open_run
+from cosent_tools.report.overlap import BINS, character_overlap
+from cosent_tools.report.render import as_markdown, as_text
 
 SIZES = (10**4, 10**5, 10**6)  # of the simulation
 WIDTH = 768  # the article's vectors

@@ -38,14 +38,14 @@ from cosent_tf.cli import (
     training_parser,
 )
 from cosent_tf.data import SPLITS, split_path
-from cosent_tf.download.fetch import check_space
 from cosent_tf.errors import RunError
-from cosent_tf.report.published import PAIRS, TASKS
-from cosent_tf.report.render import as_text
-from cosent_tf.report.section import Section
-from cosent_tf.run.files import make_folder
+from cosent_tf.files import make_folder
+from cosent_tf.published import PAIRS, TASKS
 from cosent_tf.run.folder import METHODS, STATE_FILE, RunName, is_finished, read_metrics
-from cosent_tf.run.plan import Cost, count_pairs, count_steps, estimate_cost
+from cosent_tools.download.fetch import check_space
+from cosent_tools.report.render import as_text
+from cosent_tools.report.section import Section
+from cosent_tools.table.plan import Cost, count_pairs, count_steps, estimate_cost
 
 OURS = {'--task', '--model', '--seed', '--runs_dir', '--resume', '--overwrite'}
 HERE = Path(__file__).parent

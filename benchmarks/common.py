@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from cosent_tf.run.files import write_json
+from cosent_tf.files import write_json
 
 OUTPUT = Path('build/benchmarks')
 LIBRARIES = ('tensorflow', 'tf_keras', 'bert4keras', 'numpy', 'scipy', 'openvino')

@@ -29,8 +29,8 @@ from cosent_tf.data import Batches, Tokenized, TokenRows
 from cosent_tf.demo.task import BERT, write_bert
 from cosent_tf.errors import RunError
 from cosent_tf.losses import cosent_loss
-from cosent_tf.run.plan import forward_flop
 from cosent_tf.training import Model
+from cosent_tools.table.plan import forward_flop
 
 SIZES = {
     'vocab_size': 21128,

@@ -23,7 +23,7 @@ from benchmarks.subjects import make_batches, our_model, plain_model, training
 from benchmarks.workload import Workload
 from cosent_tf.bert.compat import tf
 from cosent_tf.cli import exit_on_error, positive
-from cosent_tf.run.plan import forward_flop
+from cosent_tools.table.plan import forward_flop
 
 MATRIX = 2048
 PRODUCTS = 10  # a turn, side by side as the operations of a model are

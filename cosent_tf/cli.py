@@ -14,7 +14,7 @@ from cosent_tf.bert.settings import POOLINGS
 from cosent_tf.bert.sources import bert_folder, is_joint
 from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import UserError
-from cosent_tf.report.published import PAIRS
+from cosent_tf.published import PAIRS
 from cosent_tf.run.folder import run_name
 
 # model: (environment variable, default folder), which download.py fills

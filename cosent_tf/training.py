@@ -17,6 +17,7 @@ from cosent_tf.bert.weights import model_weights, read_arrays, read_weights
 from cosent_tf.data import Batches, Split
 from cosent_tf.decisions import fit_rule
 from cosent_tf.errors import RunError, WriteError
+from cosent_tf.files import write_json
 from cosent_tf.micro_batch import apply_in_chunks
 from cosent_tf.run.checkpoints import State, read_state, state_variables, write_weights
 from cosent_tf.run.distribution import (
@@ -29,7 +30,6 @@ from cosent_tf.run.distribution import (
     lost_worker,
 )
 from cosent_tf.run.epochs import EndOfEpoch, Score, write_tables
-from cosent_tf.run.files import write_json
 from cosent_tf.run.folder import (
     METRICS_FILE,
     STATE_FILE,

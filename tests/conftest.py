@@ -14,7 +14,7 @@ import download
 from cosent_tf.bert.compat import keras
 from cosent_tf.cli import exit_on_error
 from cosent_tf.data import SPLITS, split_path
-from cosent_tf.download import fetch
+from cosent_tools.download import fetch
 from tests.downloads import BERT, DATA, GOOGLE, PAIRS, senteval_cn
 from tests.helpers import BROWSER, ROOT, command, exit_code, toy_flags, toy_lines, write_lines
 from tests.hosts import ROBERTA, WEIGHTS, serving

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
-from cosent_tf.download import fetch
+from cosent_tools.download import fetch
 
 COMMIT = '0123456789abcdef0123456789abcdef01234567'
 ROBERTA = 'hfl/chinese-roberta-wwm-ext'

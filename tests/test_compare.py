@@ -12,9 +12,10 @@ from statsmodels.stats.proportion import proportion_confint
 
 from benchmarks.coverage import Method, contributions, simulate
 from cosent_tf.metrics import f1, macro_f1, spearman
-from cosent_tf.report.contributions import pair_contributions
-from cosent_tf.report.evaluation import Result
-from cosent_tf.report.significance import (
+from cosent_tf.run.folder import Predictions, RunName
+from cosent_tools.report.contributions import pair_contributions
+from cosent_tools.report.evaluation import Result
+from cosent_tools.report.significance import (
     accuracy_interval,
     compare_methods,
     estimate,
@@ -25,7 +26,6 @@ from cosent_tf.report.significance import (
     seeds_needed,
     training_share,
 )
-from cosent_tf.run.folder import Predictions, RunName
 
 
 def test_mcnemar_by_hand_and_against_statsmodels():

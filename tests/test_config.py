@@ -8,8 +8,8 @@ from argparse import Namespace
 import pytest
 
 from cosent_tf.errors import UserError
+from cosent_tf.files import write_json
 from cosent_tf.run.config import checksums, find_changes, git_commit
-from cosent_tf.run.files import write_json
 from tests.helpers import read_json
 
 WEIGHTS = 'bert_model.ckpt.data-00000-of-00001'

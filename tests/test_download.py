@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cosent_tf.cli import parse_args
-from cosent_tf.download import fetch
 from cosent_tf.errors import UserError
+from cosent_tools.download import fetch
 from tests.downloads import (
     DATA,
     DATA_FILES,

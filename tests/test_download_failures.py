@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cosent_tf.download import fetch, unpack
+from cosent_tools.download import fetch, unpack
 from tests.downloads import (
     DATA,
     check_failure,

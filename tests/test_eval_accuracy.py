@@ -7,8 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from cosent_tf.report.overlap import character_overlap
-from cosent_tf.report.published import (
+from cosent_tf.published import (
     PUBLISHED,
     PUBLISHED_SPEARMAN,
     TASKS,
@@ -16,6 +15,7 @@ from cosent_tf.report.published import (
     published_figure,
 )
 from cosent_tf.run.folder import run_name
+from cosent_tools.report.overlap import character_overlap
 from tests.helpers import ROOT
 from tests.predictions import LABELS, add_run, add_scores
 

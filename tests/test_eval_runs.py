@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from cosent_tf.report.published import TASKS
+from cosent_tf.published import TASKS
 from cosent_tf.run.folder import TEST_FILE, VALID_FILE, run_name
 from tests.predictions import LABELS, PAIRS, add_run, add_scores
 

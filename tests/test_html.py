@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from cosent_tf.report.html import differences
+from cosent_tools.report.html import differences
 from tests.predictions import LABELS, PAIRS, add_run, add_scores
 
 EVIL = '</script><script>alert("&amp;")</script><img src=x onerror=alert(1)>'

@@ -6,8 +6,8 @@ import pytest
 from huggingface_hub import constants
 
 from cosent_tf.bert.sources import bert_folder
-from cosent_tf.download import fetch
 from cosent_tf.errors import UserError
+from cosent_tools.download import fetch
 from tests.hosts import HALF, ROBERTA, WEIGHTS
 
 

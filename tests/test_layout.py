@@ -8,6 +8,7 @@ import cosent_tf
 from tests.helpers import ROOT, run_code
 
 PACKAGE = ROOT / 'cosent_tf'
+TOOLS = ROOT / 'cosent_tools'
 SCRIPTS = {path.stem for path in ROOT.glob('*.py')}
 
 
@@ -25,14 +26,20 @@ def imports(folder):
 def test_bert_does_not_know_run_and_nothing_imports_a_script():
     """Guards an encoder that can be used, read and tested without the training around it."""
     assert not [found for found in imports(PACKAGE / 'bert') if 'cosent_tf.run' in found[1]]
-    assert not [found for found in imports(PACKAGE) if found[1].split('.')[0] in SCRIPTS]
+    assert not [found for found in imports(TOOLS) if found[1].split('.')[0] in SCRIPTS]
+
+
+def test_the_package_imports_neither_tools_nor_scripts():
+    """`cosent_tf` alone is enough for training and for vectors: the wheel holds nothing else."""
+    beside = {'cosent_tools', *SCRIPTS}
+    assert not [found for found in imports(PACKAGE) if found[1].split('.')[0] in beside]
 
 
 @pytest.mark.parametrize(
     'statement',
     [
-        'import cosent_tf.report.render, cosent_tf.report.plots, cosent_tf.report.sections',
-        'import eval_accuracy, download, train_table, limits, cosent_tf.limits',
+        'from cosent_tools.report import plots, render, sections',
+        'import eval_accuracy, download, train_table, limits, cosent_tools.limits.theory',
         'from cosent_tf import powell_threshold, read_pairs, read_predictions',
     ],
 )

@@ -1,5 +1,6 @@
 """The package: what `pip install .` of a checkout in use takes, and what it asks for."""
 
+import itertools
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text(encoding='utf-8'))['project']
+PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text(encoding='utf-8'))
 
 
 @pytest.fixture(scope='module')
@@ -21,7 +22,7 @@ def wheel(tmp_path_factory):
     checkout, dist = tmp_path_factory.mktemp('checkout'), tmp_path_factory.mktemp('dist')
     for name in ('pyproject.toml', 'README.md', 'LICENSE'):
         shutil.copy(ROOT / name, checkout)
-    for name in ('cosent_tf', 'tests', 'benchmarks'):
+    for name in ('cosent_tf', 'cosent_tools', 'tests', 'benchmarks'):
         shutil.copytree(ROOT / name, checkout / name)
     for name in ('runs', 'data', 'pretrained', 'build'):
         (checkout / name / 'any').mkdir(parents=True)
@@ -36,7 +37,7 @@ def test_wheel_of_a_used_checkout_has_every_module_and_nothing_else(wheel):
     names = {
         name for name in wheel.root.namelist() if '.dist-info/' not in name and name[-1] != '/'
     }
-    files = [*ROOT.glob('cosent_tf/**/*.py'), *ROOT.glob('cosent_tf/report/page/*')]
+    files = ROOT.glob('cosent_tf/**/*.py')
     assert names == {path.relative_to(ROOT).as_posix() for path in files}
 
 
@@ -51,19 +52,15 @@ def test_wheel_says_what_it_is_and_asks_for_nothing_that_pip_cannot_resolve(whee
     assert 'tensorflow' in required and 'bert4keras' not in required
 
 
-@pytest.mark.parametrize(
-    ('extras', 'file'),
-    [
-        (('plot', 'html', 'onnx', 'openvino'), 'requirements.txt'),
-        (('dev',), 'requirements-dev.txt'),
-    ],
-)
-def test_what_make_installs_is_what_the_package_asks_for(extras, file):
-    """Guards against a dependency, or a new pin, in requirements*.txt or pyproject.toml alone."""
-    asked = [name for extra in extras for name in PROJECT['optional-dependencies'][extra]]
+@pytest.mark.parametrize('file', ['requirements.txt', 'requirements-dev.txt'])
+def test_what_make_installs_is_what_the_project_asks_for(file):
+    """A dependency, or a new pin, is in both of requirements*.txt and pyproject.toml."""
+    groups, package = PROJECT['dependency-groups'], PROJECT['project']
+    asked = groups['dev']
     if file == 'requirements.txt':
-        asked += PROJECT['dependencies']
-    ranges = {r.name: r.specifier for r in map(Requirement, asked) if r.name != PROJECT['name']}
+        extras = itertools.chain(*package['optional-dependencies'].values())
+        asked = [*package['dependencies'], *groups['tools'], *extras]
+    ranges = {r.name: r.specifier for r in map(Requirement, asked)}
     lines = (ROOT / file).read_text(encoding='utf-8').splitlines()
     pins = dict(line.partition('#')[0].strip().split('==') for line in lines if '==' in line)
     assert set(pins) == set(ranges)

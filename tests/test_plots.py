@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from cosent_tf.report.significance import accuracy_interval
+from cosent_tools.report.significance import accuracy_interval
 from tests.predictions import add_run, add_scores
 
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cosent_tf.errors import UserError
-from cosent_tf.run.files import write_atomic, write_json, write_text
+from cosent_tf.files import write_atomic, write_json, write_text
 from cosent_tf.run.folder import (
     TEST_FILE,
     VALID_FILE,

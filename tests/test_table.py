@@ -17,7 +17,7 @@ from cosent_tf.cli import find_data, find_encoder
 from cosent_tf.demo.task import make_demo_data
 from cosent_tf.errors import UserError
 from cosent_tf.run.folder import RunName
-from cosent_tf.run.plan import Cost, count_weights, estimate_cost
+from cosent_tools.table.plan import Cost, count_weights, estimate_cost
 from tests.helpers import ROOT, toy_lines, write_lines
 
 # Writes its arguments into the run folder; fails for task BAD, and for SLOW until it is killed.

@@ -19,7 +19,7 @@ from cosent_tf.bert.scoring import load_scorer
 from cosent_tf.bert.sources import find_source
 from cosent_tf.bert.vectors import load_encoder
 from cosent_tf.errors import UserError
-from cosent_tf.run.cards import model_card
+from cosent_tools.export.cards import model_card
 from tests.handmade import CONFIG, HEADS, PAIRS, TEXTS, WEIGHTS, write_bert_dir, write_run
 from tests.reference.checkpoints import tiny_vocab
 from tests.reference.hf_checkpoints import pytorch_tensors

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from cosent_tf.data import SPLITS
-from cosent_tf.report.published import SPEARMAN_TASKS, TASKS
+from cosent_tf.published import SPEARMAN_TASKS, TASKS
 from cosent_tf.run.folder import METHODS
 from tests.downloads import BERT, DATA
 from tests.helpers import ROOT, toy_lines

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from cosent_tf.demo.sentences import DOMAINS, PEOPLE
+from cosent_tf.files import make_folder
 from cosent_tf.readers import Pair
-from cosent_tf.run.files import make_folder
 
 SEED = 42  # of data and weights; independent of the seed of a training run
 LR = 1e-3  # of the tiny BERT, in place of the published one

@@ -14,7 +14,7 @@ import numpy as np
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.pretrained import set_weights
 from cosent_tf.bert.weights import model_weights, read_arrays
-from cosent_tf.run.files import write_atomic
+from cosent_tf.files import write_atomic
 
 
 @dataclass

@@ -13,8 +13,8 @@ from pathlib import Path
 from cosent_tf.bert.sources import CONFIG_FILE, CONFIGS, TOKENIZER_FILES, find_weights
 from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import UserError
+from cosent_tf.files import sha256
 from cosent_tf.readers import read_json
-from cosent_tf.run.files import sha256
 
 FILES = ('data_sha256', 'bert_sha256', 'weights_sha256')  # the checksums in config.json
 FOLDERS = ('data_dir', 'bert_dir')  # arguments that name the same place in several ways

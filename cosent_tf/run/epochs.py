@@ -12,9 +12,9 @@ from cosent_tf.bert.weights import model_weights
 from cosent_tf.data import Split
 from cosent_tf.decisions import fit_rule
 from cosent_tf.errors import RunError
+from cosent_tf.files import write_text
 from cosent_tf.run.checkpoints import State, write_state, write_weights
 from cosent_tf.run.distribution import is_chief
-from cosent_tf.run.files import write_text
 from cosent_tf.run.folder import HISTORY_FILE, LOSSES_FILE, STATE_FILE, WEIGHTS_FILE
 
 Score = Callable[[str], np.ndarray]  # the name of a split → scores (n,) or (n, C)

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 
 from cosent_tf.bert.sources import CONFIG_FILE, WEIGHTS_FILE  # of a run, too
 from cosent_tf.errors import UserError
+from cosent_tf.files import write_text
 from cosent_tf.readers import NUMBER, read_json
-from cosent_tf.run.files import write_text
 
 METHODS = ('cosent', 'sbert', 'interact', 'interact_cosent')
 METRICS_FILE = 'metrics.json'

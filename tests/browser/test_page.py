@@ -17,11 +17,11 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from cosent_tf.report.evaluation import Result
-from cosent_tf.report.html import save_html
-from cosent_tf.report.overlap import character_overlap
-from cosent_tf.report.section import Section
 from cosent_tf.run.folder import Predictions, RunName
+from cosent_tools.report.evaluation import Result
+from cosent_tools.report.html import save_html
+from cosent_tools.report.overlap import character_overlap
+from cosent_tools.report.section import Section
 from tests.helpers import BROWSER, ROOT
 from tests.predictions import add_scores
 

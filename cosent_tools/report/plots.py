@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cosent_tf.errors import UserError
-from cosent_tf.report.evaluation import Result, row_order
-from cosent_tf.report.significance import accuracy_interval
-from cosent_tf.report.tables import HEADINGS, Table, build_table, column_of, method_label
-from cosent_tf.run.files import write_atomic
+from cosent_tf.files import write_atomic
+from cosent_tools.report.evaluation import Result, row_order
+from cosent_tools.report.significance import accuracy_interval
+from cosent_tools.report.tables import HEADINGS, Table, build_table, column_of, method_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

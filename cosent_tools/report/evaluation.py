@@ -13,7 +13,7 @@ from tqdm import tqdm
 from cosent_tf.audit import Counts, audit, describe, has_placeholder
 from cosent_tf.decisions import Rule, fit_rule, is_graded
 from cosent_tf.errors import UserError
-from cosent_tf.report.published import PUBLISHED
+from cosent_tf.published import PUBLISHED
 from cosent_tf.run.folder import (
     METHODS,
     METRICS_FILE,

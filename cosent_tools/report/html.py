@@ -18,11 +18,11 @@ from string import Template
 import numpy as np
 
 from cosent_tf.errors import UserError
-from cosent_tf.report.evaluation import Result
-from cosent_tf.report.overlap import BINS, character_overlap, split_by_overlap
-from cosent_tf.report.section import Section
-from cosent_tf.report.tables import method_label
-from cosent_tf.run.files import write_text
+from cosent_tf.files import write_text
+from cosent_tools.report.evaluation import Result
+from cosent_tools.report.overlap import BINS, character_overlap, split_by_overlap
+from cosent_tools.report.section import Section
+from cosent_tools.report.tables import method_label
 
 _SCRIPTS = ('main.js', 'threshold.js', 'charts.js', 'pairs.js', 'start.js')  # one module, in order
 
@@ -140,7 +140,7 @@ def differences(text1: str, text2: str) -> tuple[list[int], list[int]]:
 
 
 def _read(name: str) -> str:
-    return (files('cosent_tf.report') / 'page' / name).read_text('utf-8')
+    return (files('cosent_tools.report') / 'page' / name).read_text('utf-8')
 
 
 def _base64(data: bytes) -> str:

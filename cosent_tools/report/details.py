@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cosent_tf.decisions import is_graded
-from cosent_tf.report.evaluation import Result
+from cosent_tools.report.evaluation import Result
 
 ALIKE = 1e-6  # scores that lie within it are taken for one, whatever rounding made of it
 

@@ -12,7 +12,7 @@ from requests.adapters import HTTPAdapter, Retry
 from tqdm import tqdm
 
 from cosent_tf.errors import UserError, WriteError
-from cosent_tf.run.files import sha256
+from cosent_tf.files import sha256
 
 CHUNK = 2**13  # bytes; of a transfer that breaks off, less than this is lost
 TIMEOUT = (10, 60)  # seconds to connect, and from one piece to the next

@@ -1,11 +1,11 @@
 """What keeps a reader from believing too much, as sections: comparisons, details, the data."""
 
 from cosent_tf.audit import PLACEHOLDERS, Counts
-from cosent_tf.report.details import PlaceholderCost, collapse, details
-from cosent_tf.report.evaluation import Result
-from cosent_tf.report.section import Section, percent
-from cosent_tf.report.significance import VISIBLE, Comparison
-from cosent_tf.report.tables import HEADINGS, MEASURES, method_label
+from cosent_tools.report.details import PlaceholderCost, collapse, details
+from cosent_tools.report.evaluation import Result
+from cosent_tools.report.section import Section, percent
+from cosent_tools.report.significance import VISIBLE, Comparison
+from cosent_tools.report.tables import HEADINGS, MEASURES, method_label
 
 
 def comparison_section(comparisons: list[Comparison]) -> Section:

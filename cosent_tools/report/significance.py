@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cosent_tf.report.contributions import pair_contributions
-from cosent_tf.report.evaluation import Result
+from cosent_tools.report.contributions import pair_contributions
+from cosent_tools.report.evaluation import Result
 
 RESAMPLES = 10_000  # of the permutation test
 VISIBLE = 0.005  # the difference that `seeds_needed` is about

@@ -7,13 +7,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cosent_tf.report.details import collapse, details
-from cosent_tf.report.evaluation import Result
-from cosent_tf.report.overlap import BINS, split_by_overlap
-from cosent_tf.report.section import Section
-from cosent_tf.report.significance import accuracy_interval, compare_methods
-from cosent_tf.report.tables import build_table
-from cosent_tf.run.files import to_json
+from cosent_tf.files import to_json
+from cosent_tools.report.details import collapse, details
+from cosent_tools.report.evaluation import Result
+from cosent_tools.report.overlap import BINS, split_by_overlap
+from cosent_tools.report.section import Section
+from cosent_tools.report.significance import accuracy_interval, compare_methods
+from cosent_tools.report.tables import build_table
 
 WIDTH, WIDEST = 100, 120  # of text, and of a table that needs more
 

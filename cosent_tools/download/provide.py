@@ -10,11 +10,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cosent_tf.bert.sources import HUB, first_line
-from cosent_tf.download.fetch import TIMEOUT, Remote, fetch
-from cosent_tf.download.unpack import unpack
 from cosent_tf.errors import RunError, UserError
+from cosent_tf.files import lock_folder, sha256, write_text
 from cosent_tf.readers import read_lines
-from cosent_tf.run.files import lock_folder, sha256, write_text
+from cosent_tools.download.fetch import TIMEOUT, Remote, fetch
+from cosent_tools.download.unpack import unpack
 
 SUMS_FILE = 'SHA256SUMS'  # as `sha256sum -c --ignore-missing` reads it
 

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cosent_tf.metrics import f1, macro_f1
-from cosent_tf.report.evaluation import Result, row_order
-from cosent_tf.report.published import (
+from cosent_tf.published import (
     MAJORITY,
     PUBLISHED,
     TASKS,
@@ -14,6 +13,7 @@ from cosent_tf.report.published import (
     published_figure,
     table_tasks,
 )
+from cosent_tools.report.evaluation import Result, row_order
 
 MEASURES = {'accuracy': 'accuracy', 'f1': 'F1', 'macro_f1': 'macro-F1', 'spearman': 'Spearman'}
 HEADINGS = {'accuracy': 'accuracy (%)', 'f1': 'F1 (%)', 'spearman': 'Spearman (×100)'}

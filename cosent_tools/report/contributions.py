@@ -8,7 +8,7 @@ Introduction to the Bootstrap", 1993, chapter 21). So all measures are compared 
 
 import numpy as np
 
-from cosent_tf.report.evaluation import Result
+from cosent_tools.report.evaluation import Result
 
 
 def pair_contributions(result: Result) -> np.ndarray:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cosent_tf.edits import TIMES
 from cosent_tf.errors import UserError
-from cosent_tf.report.limits_sections import SIDES
-from cosent_tf.run.files import write_atomic
+from cosent_tf.files import write_atomic
+from cosent_tools.limits.edits import TIMES
+from cosent_tools.limits.sections import SIDES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

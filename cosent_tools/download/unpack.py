@@ -6,8 +6,8 @@ import zlib
 from functools import partial
 from pathlib import Path, PureWindowsPath
 
-from cosent_tf.download.fetch import CHUNK, check_space
 from cosent_tf.errors import UserError
+from cosent_tools.download.fetch import CHUNK, check_space
 
 LIMIT = 2**30  # bytes; the largest archive holds a BERT of 412 MB
 

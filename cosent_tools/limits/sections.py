@@ -1,9 +1,9 @@
 """The report of limits.py as sections, or JSON: what is said, not how it looks (see render.py)."""
 
-from cosent_tf import limits
-from cosent_tf.edits import NEGATED
-from cosent_tf.report.section import Section, percent
-from cosent_tf.run.files import to_json
+from cosent_tf.files import to_json
+from cosent_tools.limits import theory as limits
+from cosent_tools.limits.edits import NEGATED
+from cosent_tools.report.section import Section, percent
 
 SIDES = {'interact': 'Interact', 'vectors': 'vectors'}
 MANY = 1_000_000  # sentences to search

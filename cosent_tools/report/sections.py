@@ -5,24 +5,24 @@ from itertools import pairwise
 from pathlib import Path
 
 from cosent_tf.audit import Counts
-from cosent_tf.report.checks import (
-    audit_section,
-    collapse_notes,
-    comparison_section,
-    details_section,
-)
-from cosent_tf.report.evaluation import STALL, Result
-from cosent_tf.report.overlap import BINS, split_by_overlap
-from cosent_tf.report.published import (
+from cosent_tf.published import (
     INTERACT_REPEATED,
     MAJORITY,
     PUBLISHED,
     PUBLISHED_SPEARMAN,
     table_tasks,
 )
-from cosent_tf.report.section import Section, percent
-from cosent_tf.report.significance import accuracy_interval, compare_methods
-from cosent_tf.report.tables import HEADINGS, MEASURES, Cell, Table, build_table, method_label
+from cosent_tools.report.checks import (
+    audit_section,
+    collapse_notes,
+    comparison_section,
+    details_section,
+)
+from cosent_tools.report.evaluation import STALL, Result
+from cosent_tools.report.overlap import BINS, split_by_overlap
+from cosent_tools.report.section import Section, percent
+from cosent_tools.report.significance import accuracy_interval, compare_methods
+from cosent_tools.report.tables import HEADINGS, MEASURES, Cell, Table, build_table, method_label
 
 _COLUMNS_A_TABLE = 6  # as many as 100 characters hold beside the row's name
 _SEARCHES = {'powell': "Powell's search, as published", 'exact': 'exact search'}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cosent_tf.report.evaluation import Result
+from cosent_tools.report.evaluation import Result
 
 # The same bins for every task, so that tasks can be compared; the last one includes 1.
 BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
