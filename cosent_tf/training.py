@@ -12,23 +12,23 @@ import numpy as np
 
 from cosent_tf.audit import audit
 from cosent_tf.bert.compat import keras, tf
-from cosent_tf.bert.inputs import distribute, replicas
-from cosent_tf.bert.weights import model_weights, read_arrays, read_weights
+from cosent_tf.bert.weights import model_weights, read_arrays, read_weights, write_weights
 from cosent_tf.data import Batches, Split
 from cosent_tf.decisions import fit_rule
-from cosent_tf.errors import RunError, WriteError
-from cosent_tf.files import write_json
-from cosent_tf.micro_batch import apply_in_chunks
-from cosent_tf.run.checkpoints import State, read_state, state_variables, write_weights
-from cosent_tf.run.distribution import (
+from cosent_tf.distribution import (
     LOST,
     copy_from_chief,
+    distribute,
     from_chief,
     gather,
     has_workers,
     is_chief,
     lost_worker,
+    replicas,
 )
+from cosent_tf.errors import RunError, WriteError
+from cosent_tf.files import write_json
+from cosent_tf.micro_batch import apply_in_chunks
 from cosent_tf.run.epochs import EndOfEpoch, Score, write_tables
 from cosent_tf.run.folder import (
     METRICS_FILE,
@@ -40,6 +40,7 @@ from cosent_tf.run.folder import (
 )
 from cosent_tf.run.progress import Progress
 from cosent_tf.run.start import begin_run, show_figures
+from cosent_tf.run.state import State, read_state, state_variables
 
 
 class Model(keras.Model):

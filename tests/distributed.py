@@ -7,8 +7,8 @@ import functools
 import runpy
 import sys
 
+from cosent_tf import distribution
 from cosent_tf.bert.compat import tf
-from cosent_tf.run import distribution
 
 cpu = tf.config.list_physical_devices('CPU')[0]
 if 'mirrored' in sys.argv:

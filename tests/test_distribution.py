@@ -9,7 +9,7 @@ import sys
 import numpy as np
 
 from cosent_tf.bert.compat import tf
-from cosent_tf.bert.inputs import distribute
+from cosent_tf.distribution import distribute
 from cosent_tf.run.folder import read_predictions
 from tests.helpers import ROOT, command, losses
 

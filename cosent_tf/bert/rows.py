@@ -10,8 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from cosent_tf.bert.compat import keras, tf
-from cosent_tf.bert.inputs import distribute, replicas
 from cosent_tf.data import TokenRows
+from cosent_tf.distribution import distribute, replicas
 
 TOKENS_A_BATCH = 4096  # bounds memory, and is enough to fill the processor
 

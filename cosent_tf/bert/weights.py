@@ -1,5 +1,10 @@
-"""The weights of a trained model, read from what `run.checkpoints` writes."""
+"""The weights of a trained model, as HDF5 files: written whole or not at all, read or refused.
 
+Every array but scalars has a checksum, so that a damaged file is refused. The state of an
+interrupted run (`run.state`) is such a file with the variables of its optimizer in it, too.
+"""
+
+import io
 import json
 from pathlib import Path
 
@@ -9,6 +14,7 @@ import numpy as np
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.pretrained import set_weights
 from cosent_tf.errors import UserError
+from cosent_tf.files import write_atomic
 
 
 def model_weights(model: keras.Model) -> dict[str, tf.Variable]:
@@ -56,3 +62,22 @@ def read_arrays(path: Path, variables: dict) -> tuple[dict[str, np.ndarray], dic
         if arrays[name].shape != tuple(variable.shape):
             raise UserError(f'{path}: {name} has shape {arrays[name].shape}, not {variable.shape}')
     return arrays, state
+
+
+def write_weights(path: Path, weights: dict[str, tf.Variable], state: dict | None = None) -> None:
+    """Write weights, one dataset each, by their names, and the state if there is one.
+
+    Raises:
+        WriteError: the file system refuses.
+    """
+    image = io.BytesIO()  # HDF5 that writes to a full disk itself takes the process down
+    with h5py.File(image, 'w', libver='latest') as file:  # with checksums of its structure too
+        for name, variable in weights.items():
+            _add(file, name, variable.numpy())
+        if state is not None:  # a dataset: attributes are limited to 64 KiB
+            _add(file, 'state', np.frombuffer(json.dumps(state).encode(), np.uint8))
+    write_atomic(path, lambda temporary: temporary.write_bytes(image.getbuffer()))
+
+
+def _add(file: h5py.File, name: str, array: np.ndarray) -> None:
+    file.create_dataset(name, data=array, fletcher32=array.ndim > 0)  # a scalar cannot have it

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from cosent_tf.bert.compat import keras
-from cosent_tf.bert.weights import model_weights
+from cosent_tf.bert.weights import model_weights, write_weights
 from cosent_tf.data import Split
 from cosent_tf.decisions import fit_rule
+from cosent_tf.distribution import is_chief
 from cosent_tf.errors import RunError
 from cosent_tf.files import write_text
-from cosent_tf.run.checkpoints import State, write_state, write_weights
-from cosent_tf.run.distribution import is_chief
 from cosent_tf.run.folder import HISTORY_FILE, LOSSES_FILE, STATE_FILE, WEIGHTS_FILE
+from cosent_tf.run.state import State, write_state
 
 Score = Callable[[str], np.ndarray]  # the name of a split → scores (n,) or (n, C)
 

@@ -8,12 +8,11 @@ import numpy as np
 
 from cosent_tf.bert.compat import device_name, keras, tf, versions
 from cosent_tf.bert.formats import read_config
-from cosent_tf.bert.inputs import replicas
 from cosent_tf.bert.precision import POLICIES
+from cosent_tf.distribution import from_chief, is_chief, replicas, use_device, use_strategy
 from cosent_tf.errors import UserError, WriteError
 from cosent_tf.files import lock_folder, remove_temporaries, write_json
 from cosent_tf.run.config import checksums, find_changes, git_commit
-from cosent_tf.run.distribution import from_chief, is_chief, use_device, use_strategy
 from cosent_tf.run.folder import (
     CLEARED,
     CONFIG_FILE,

@@ -7,12 +7,11 @@ one device; its gradient flows back to each replica's own rows.
 
 import importlib.util
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 from cosent_tf.bert.compat import has_hidden_gpu, tf, use_cpu
-from cosent_tf.bert.inputs import replicas
 from cosent_tf.errors import RunError, UserError
 
 STRATEGIES = {
@@ -20,6 +19,7 @@ STRATEGIES = {
     'mirrored': tf.distribute.MirroredStrategy,
     'multiworker': tf.distribute.MultiWorkerMirroredStrategy,
 }
+PREFETCHED = 8  # parts of a batch, made ahead of the step that needs them
 LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 
 
@@ -61,6 +61,37 @@ def use_strategy(name: str) -> None:
             '"task": {"type": "worker", "index": 0}}\''
         )
     tf.distribute.experimental_set_strategy(STRATEGIES[name]())
+
+
+def replicas() -> int:
+    """Return how many devices share a batch."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def distribute(
+    generate: Callable[[int, slice], Iterator], signature: tf.TensorSpec | tuple
+) -> tf.data.Dataset:
+    """Make a dataset that gives every replica its own part of each step.
+
+    Args:
+        generate: the number of replicas, and which of them this process has → their parts of the
+            first step, of the second, …
+        signature: of a part.
+    """
+
+    def own_parts(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        count = context.num_replicas_in_sync // context.num_input_pipelines
+        first = context.input_pipeline_id * count
+        own = slice(first, first + count)
+        parts = tf.data.Dataset.from_generator(
+            lambda: generate(context.num_replicas_in_sync, own), output_signature=signature
+        )
+        options = tf.data.Options()
+        # there is nothing to tune, and its thread delays the end of an iterator by seconds
+        options.autotune.enabled = False
+        return parts.prefetch(PREFETCHED).with_options(options)
+
+    return tf.distribute.get_strategy().distribute_datasets_from_function(own_parts)
 
 
 def is_chief() -> bool:

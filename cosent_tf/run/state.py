@@ -1,20 +1,11 @@
-"""Weights and the state of an interrupted run, written as HDF5 files: whole or not at all.
+"""The state of an interrupted run: all that its next step depends on."""
 
-Every array but scalars has a checksum, so that a damaged file is refused.
-"""
-
-import io
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import h5py
-import numpy as np
-
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.pretrained import set_weights
-from cosent_tf.bert.weights import model_weights, read_arrays
-from cosent_tf.files import write_atomic
+from cosent_tf.bert.weights import model_weights, read_arrays, write_weights
 
 
 @dataclass
@@ -64,22 +55,3 @@ def state_variables(model: keras.Model) -> dict[str, tf.Variable]:
         variables['loss_scale/current'] = scaling.current_loss_scale
         variables['loss_scale/finite_steps'] = scaling.counter
     return variables | {'dropout/generator': tf.random.get_global_generator().state}
-
-
-def write_weights(path: Path, weights: dict[str, tf.Variable], state: dict | None = None) -> None:
-    """Write weights, one dataset each, by their names, and the state if there is one.
-
-    Raises:
-        WriteError: the file system refuses.
-    """
-    image = io.BytesIO()  # HDF5 that writes to a full disk itself takes the process down
-    with h5py.File(image, 'w', libver='latest') as file:  # with checksums of its structure too
-        for name, variable in weights.items():
-            _add(file, name, variable.numpy())
-        if state is not None:  # a dataset: attributes are limited to 64 KiB
-            _add(file, 'state', np.frombuffer(json.dumps(state).encode(), np.uint8))
-    write_atomic(path, lambda temporary: temporary.write_bytes(image.getbuffer()))
-
-
-def _add(file: h5py.File, name: str, array: np.ndarray) -> None:
-    file.create_dataset(name, data=array, fletcher32=array.ndim > 0)  # a scalar cannot have it

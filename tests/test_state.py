@@ -3,9 +3,9 @@
 import numpy as np
 
 from cosent_tf.bert.compat import Adam, keras, tf
-from cosent_tf.bert.weights import read_weights
+from cosent_tf.bert.weights import read_weights, write_weights
 from cosent_tf.errors import UserError
-from cosent_tf.run.checkpoints import State, read_state, state_variables, write_state, write_weights
+from cosent_tf.run.state import State, read_state, state_variables, write_state
 
 
 def test_the_state_has_the_loss_scale_of_fp16(tmp_path):
