@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 RUNS ?= runs
+ORIGINAL ?= ../CoSENT
 PEERS ?= .venv-peers
 RIVALS ?= .venv-rivals
 PACKAGE ?= .venv-package
@@ -10,7 +11,8 @@ TENSORFLOW ?= # with a GPU: TENSORFLOW='tensorflow[and-cuda]==2.21.0'
 TABLE ?= # flags, such as TABLE='--tasks BQ --seeds 1 2 3'
 BENCH ?= # flags, such as BENCH='--data_dir data/senteval_cn --task BQ --vocab vocab.txt'
 
-.PHONY: demo table test test-browser test-table test-peers test-package bench-peers clean FORCE
+.PHONY: demo table test test-browser test-table test-peers test-original test-package bench-peers
+.PHONY: clean FORCE
 
 # bert4keras declares keras<=2.3.1, TensorFlow needs keras>=3.12: hence a second, separate install.
 $(VENV)/installed: requirements.txt $(if $(TENSORFLOW),FORCE)
@@ -67,6 +69,10 @@ test-table: $(VENV)/installed-dev
 # The same vectors as transformers and sentence-transformers, from the same folders.
 test-peers: $(PEERS)/installed
 	$(PEERS)/bin/python -m pytest tests/peers
+
+# Against the scripts of a checkout of bojone/CoSENT, as they stand there.
+test-original: $(VENV)/installed-dev
+	ORIGINAL=$(ORIGINAL) $(BIN)/python -m pytest tests/test_original.py
 
 # The package as a user installs it. What an earlier build left would be part of the wheel again.
 test-package:

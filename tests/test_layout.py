@@ -39,7 +39,8 @@ def test_the_package_imports_neither_tools_nor_scripts():
     'statement',
     [
         'from cosent_tools.report import plots, render, sections',
-        'import eval_accuracy, download, train_table, limits, cosent_tools.limits.theory',
+        'import eval_accuracy, download, train_table, compare_original',
+        'import limits, cosent_tools.limits.theory',
         'from cosent_tf import powell_threshold, read_pairs, read_predictions',
     ],
 )

@@ -1,0 +1,103 @@
+"""What both sides are given: the same pairs in files, and the same BERT in Google's format."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from cosent_tf.bert.sources import CONFIGS
+from cosent_tf.data import Split, split_path
+from cosent_tf.errors import UserError
+from cosent_tf.files import make_folder, write_text
+from cosent_tf.readers import read_json
+from cosent_tools.original.script import TASKS
+
+SCORED = 1000  # pairs of valid and of test, where the losses of some steps are compared
+GOOGLE = 'bert_model.ckpt'
+
+
+class Plan(NamedTuple):
+    """Epochs of equal length, so many pairs of train each."""
+
+    epochs: int
+    pairs: int
+
+
+def plan_steps(steps: int, batch_size: int, pairs: int) -> Plan:
+    """Return the epochs that have so many steps, or a few more, of whole batches."""
+    of_train = max(1, pairs // batch_size)
+    epochs = -(-steps // of_train)
+    return Plan(epochs, min(pairs, batch_size * -(-steps // epochs)))
+
+
+def script_task(task: str) -> str:
+    """Return the name under which a script of the checkout takes a task: it knows four."""
+    return task if task in TASKS else 'BQ'
+
+
+def check_labels(splits: dict[str, Split]) -> None:
+    """Refuse what the scripts do not know.
+
+    Raises:
+        UserError: labels other than 0 and 1.
+    """
+    for split in splits.values():
+        if not set(split.labels.tolist()) <= {0, 1}:
+            raise UserError(f'{split.path}: the original scripts take the labels 0 and 1 alone')
+
+
+def write_pairs(
+    folder: Path, task: str, splits: dict[str, Split], kept: dict[str, int | None]
+) -> dict[str, Split]:
+    """Write the first pairs of each split, under the name that each side knows them by.
+
+    Returns:
+        What was written.
+    """
+    written = {}
+    for name, split in splits.items():
+        pairs = split.pairs[: kept[name]]
+        for known in {task, script_task(task)}:
+            path = split_path(folder, known, name)
+            write_text(path, ''.join(f'{a}\t{b}\t{label}\n' for a, b, label in pairs))
+        written[name] = Split(pairs, 0, path)
+    return written
+
+
+def google_bert(bert_dir: Path, folder: Path) -> dict[str, str]:
+    """Return the values of the scripts' names for a BERT, converted to `folder` if need be.
+
+    Raises:
+        UserError: a file is missing or broken, or bert4keras alone would compute something else.
+    """
+    if not (bert_dir / f'{GOOGLE}.index').is_file():
+        _convert(bert_dir, folder)
+        bert_dir = folder
+    return {
+        'config_path': str(bert_dir / 'bert_config.json'),
+        'checkpoint_path': str(bert_dir / GOOGLE),
+        'dict_path': str(bert_dir / 'vocab.txt'),
+    }
+
+
+def _convert(bert_dir: Path, folder: Path) -> None:
+    from cosent_tf.bert.compat import tf  # here: for Google's own files this takes no TensorFlow
+    from cosent_tf.bert.formats import read_vocab
+    from cosent_tf.bert.pretrained import load_bert, named_weights
+
+    config_path = next(bert_dir / name for name in CONFIGS if (bert_dir / name).is_file())
+    config = read_json(config_path)
+    if config.get('layer_norm_eps', 1e-12) != 1e-12:
+        raise UserError(
+            f'{config_path}: layer_norm_eps is {config["layer_norm_eps"]}; the original scripts '
+            'always compute with 1e-12'
+        )
+    weights = named_weights(load_bert(bert_dir, maxlen=3))
+    values = {name: weight.numpy() for name, weight in weights.items()}
+    make_folder(folder)
+    write_text(folder / 'bert_config.json', json.dumps(config))
+    write_text(folder / 'vocab.txt', '\n'.join(read_vocab(bert_dir)[1]) + '\n')
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        variables = [v1.get_variable(name, initializer=value) for name, value in values.items()]
+        session.run(v1.global_variables_initializer())
+        v1.train.Saver(variables).save(session, str(folder / GOOGLE), write_meta_graph=False)

@@ -1,0 +1,226 @@
+"""compare_original.py, with scripts of our own that play the checkout of bojone/CoSENT."""
+
+import csv
+import json
+import os
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cosent_tf.run.folder import RunName, write_predictions
+from cosent_tools.original.inputs import google_bert, plan_steps
+from cosent_tools.original.report import accuracy_section, difference, step_sections
+from cosent_tools.original.script import NotFound, own_settings, read_script
+from cosent_tools.original.sides import Side
+from cosent_tools.report.render import as_text
+from tests.helpers import ROOT, exit_code, losses
+from tests.reference.checkout import write_checkout
+from tests.reference.hf_checkpoints import write_hf_bert
+
+CHECKOUT = os.environ.get('ORIGINAL')  # make test-original
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    return write_checkout(tmp_path / 'CoSENT')
+
+
+@pytest.fixture
+def compare(monkeypatch, capsys):
+    """Run compare_original.py in this process; return its exit code, stdout and stderr."""
+
+    def compare(*flags):
+        monkeypatch.setattr(sys, 'argv', ['compare_original.py', *map(str, flags)])
+        code = exit_code(runpy.run_path, str(ROOT / 'compare_original.py'), run_name='__main__')
+        return code, *capsys.readouterr()
+
+    return compare
+
+
+def flags_of(checkout, bert_dir, data_dir, runs_dir):
+    flags = {'original': checkout, 'task': 'TOY', 'bert_dir': bert_dir, 'data_dir': data_dir}
+    flags |= {'runs_dir': runs_dir, 'maxlen': 20}
+    return [part for name, value in flags.items() for part in (f'--{name}', value)]
+
+
+def check_files(runs_dir, method, steps):
+    """Check that both sides are on disk, and that the report says of them what is there."""
+    folders = [runs_dir / f'TOY.{side}.{method}.seed42' for side in ('original', 'ours')]
+    original, ours = map(losses, folders)
+    assert len(original) == len(ours) == steps
+    with (runs_dir / 'TOY.tsv').open(encoding='utf-8') as file:
+        rows = [row for row in csv.DictReader(file, delimiter='\t') if row['method'] == method]
+    assert [row['side'] for row in rows] == ['original', 'ours']
+    assert float(rows[1]['loss_difference']) == np.abs(np.subtract(original, ours)).max()
+    assert json.loads((folders[1] / 'metrics.json').read_text())['threshold'] == float(
+        rows[1]['threshold']
+    )
+    return rows
+
+
+@pytest.mark.parametrize('method, steps', [('cosent', 9), ('interact', 3)])
+def test_both_sides_do_the_same_steps(
+    method, steps, checkout, small_bert, data_dir, tmp_path, compare
+):
+    """A script of the checkout and ours have equal losses, scores and accuracies, step by step.
+
+    Five steps of 16 make one epoch of the 70 pairs, less the rest: nine steps are three epochs of
+    three. Long sentences are cut to 20 tokens on both sides.
+    """
+    flags = flags_of(checkout, small_bert, data_dir, tmp_path / 'runs')
+    code, out, err = compare(*flags, '--methods', method, '--steps', steps)
+    assert code == 0, err
+    original, ours = check_files(tmp_path / 'runs', method, steps)
+    # float32: 2e-7 of values around 1, a few steps of Adam on top
+    assert float(ours['loss_difference']) < 1e-4
+    for split in ('before', 'valid', 'test'):
+        assert float(ours[f'{split}_difference']) < 1e-4
+    assert original['test_accuracy'] == ours['test_accuracy']
+    changed = losses(tmp_path / 'runs' / f'TOY.ours.{method}.seed42')
+    assert max(changed) - min(changed) > 1e-2  # it has trained, so that there was something to err
+    assert 'keras.optimizers.legacy.Optimizer' in out and 'commit not known' in out
+    assert (tmp_path / 'runs' / 'TOY.png').read_bytes().startswith(b'\x89PNG')
+    assert 'Largest difference from the original' in (tmp_path / 'runs' / 'TOY.md').read_text()
+
+
+def test_another_revision_is_one_line_that_names_what_is_not_there(
+    checkout, small_bert, data_dir, tmp_path, compare
+):
+    """A checkout that no longer fits is refused before anything is trained."""
+    script = checkout / 'accuracy' / 'interact.py'
+    script.write_text(script.read_text('utf-8').replace('fit_generator', 'fit'), 'utf-8')
+    flags = flags_of(checkout, small_bert, data_dir, tmp_path / 'runs')
+    code, _, err = compare(*flags, '--methods', 'cosent', 'interact')
+    assert code == 2 and err.count('\n') == 1
+    assert 'interact.py: no fit_generator in it' in err
+    assert not (tmp_path / 'runs').exists()
+    code, _, err = compare(*flags, '--methods', 'sbert')
+    assert code == 2 and 'sbert.py not found: --original must be a checkout' in err
+
+
+def test_a_script_that_fails_is_told_with_its_log(
+    checkout, small_bert, data_dir, tmp_path, compare
+):
+    """What the original says before it fails is kept, and its last line is in the message."""
+    script = checkout / 'accuracy' / 'cosent.py'
+    script.write_text(f"raise OSError('a disk')\n{script.read_text('utf-8')}", 'utf-8')
+    flags = flags_of(checkout, small_bert, data_dir, tmp_path / 'runs')
+    code, _, err = compare(*flags, '--methods', 'cosent')
+    log = tmp_path / 'runs' / 'TOY.original.cosent.seed42' / 'log.txt'
+    assert code == 1 and err.count('\n') == 1 and str(log) in err
+    assert 'original, cosent: OSError: a disk' in err and 'Traceback' in log.read_text()
+
+
+def test_the_settings_are_those_of_the_script(checkout):
+    """What differs by task in the original is computed for the task that is compared."""
+    expected = {'maxlen': 30, 'batch_size': 16, 'epochs': 5}
+    assert own_settings(checkout, 'cosent', 'BQ') == expected
+    assert own_settings(checkout, 'cosent', 'PAWSX') == expected | {'maxlen': 40}
+    script = checkout / 'accuracy' / 'cosent.py'
+    script.write_text(script.read_text('utf-8').replace('epochs = 5', 'epochs = len(D)'), 'utf-8')
+    with pytest.raises(NotFound, match='epochs depends on more than task_name'):
+        own_settings(checkout, 'cosent', 'BQ')
+
+
+@pytest.mark.parametrize(
+    'steps, batch_size, pairs, epochs, kept',
+    [
+        (200, 32, 10000, 1, 6400),
+        (200, 64, 10000, 2, 6400),  # 156 whole batches in an epoch: twice 100
+        (200, 64, 2000, 7, 1856),  # 31 in an epoch: seven times 29
+        (3, 16, 10, 3, 10),  # not one whole batch
+    ],
+)
+def test_steps_are_epochs_of_equal_length(steps, batch_size, pairs, epochs, kept):
+    """At least so many steps are made, of whole batches, however few pairs train has."""
+    assert plan_steps(steps, batch_size, pairs) == (epochs, kept)
+
+
+def side(model, seed=42, loss=(1.0, 2.0), scores=(0.5, 0.1), method='cosent'):
+    name = RunName('TOY', model, method, seed)
+    scores = np.array(scores)
+    figures = (1, 0.3, 1.0, 1.0, 2.0, 4.0, 1000)
+    return Side(name, np.array(loss), scores, scores, scores, *figures)
+
+
+def test_the_largest_difference_is_shown_where_it_is():
+    """The second of three steps is 0.25 off, 5 %; the third less, but 12.5 % of its loss."""
+    original = side('original', loss=(1.0, 5.0, 1.0))
+    other = side('ours', loss=(1.0, 4.75, 1.125), scores=(0.5, 0.125))
+    apart = difference(original, other)
+    assert apart[:3] == (0.25, 2, 0.125) and apart.test == pytest.approx(0.025)
+    [section] = step_sections([original, other])
+    assert section.rows[0][:6] == ['CoSENT', 'ours', '3', '2.5e-01', '2', '1.2e-01']
+
+
+def test_accuracies_are_compared_with_the_noise_of_seeds(tmp_path):
+    """Ours has 75 and 100 % of four pairs right, the original 50 and 75 %: 25 points."""
+    labels, pairs = np.array([0, 1, 0, 1]), [('a', 'b')] * 4
+    wrong = {('original', 1): 2, ('original', 2): 1, ('ours', 1): 1, ('ours', 2): 0}
+    for (model, seed), count in wrong.items():
+        folder = tmp_path / f'TOY.{model}.cosent.seed{seed}'
+        write_predictions(folder / 'predictions.valid.tsv', labels, labels, pairs)
+        scores = np.where(np.arange(4) < count, 1 - labels, labels)
+        write_predictions(folder / 'predictions.test.tsv', labels, scores, pairs)
+    section = accuracy_section([side(*name) for name in wrong], tmp_path)
+    [row] = section.rows
+    assert row[:3] == ['TOY cosent', 'ours − original', '2'] and row[3].startswith('+25.00 ±')
+    assert '95 % interval' in as_text([section])
+
+
+def test_a_hugging_face_encoder_is_converted_with_every_weight(tmp_path):
+    """The original reads Google's format alone; the checkpoint made for it has the same numbers."""
+    from cosent_tf.bert.pretrained import load_bert, named_weights
+
+    write_hf_bert(tmp_path / 'hf', 'model.safetensors')
+    values = google_bert(tmp_path / 'hf', tmp_path / 'google')
+    assert Path(values['config_path']).parent == tmp_path / 'google'
+    before, after = (
+        named_weights(load_bert(tmp_path / name, maxlen=8)) for name in ('hf', 'google')
+    )
+    assert before.keys() == after.keys()
+    for name, weight in before.items():
+        np.testing.assert_array_equal(weight.numpy(), after[name].numpy(), name)
+
+
+def test_flags_that_exclude_each_other(compare, checkout):
+    """Losses are not comparable with dropout, and seeds are for whole trainings."""
+    start = ('--original', checkout, '--task', 'DEMO')
+    code, _, err = compare(*start, '--dropout_rate', '0.1', '--steps', '5')
+    assert code == 2 and '--steps compares losses, which dropout makes random' in err
+    code, _, err = compare(*start, '--seeds', '3')
+    assert code == 2 and 'with --dropout_rate' in err
+
+
+@pytest.mark.weekly
+def test_whole_trainings_with_dropout(checkout, small_bert, data_dir, tmp_path, compare):
+    """Both sides drop out and start alike, and their accuracies get an interval over two seeds."""
+    flags = flags_of(checkout, small_bert, data_dir, tmp_path / 'runs')
+    flags += ['--methods', 'interact', '--dropout_rate', '0.3', '--seeds', '2', '--epochs', '2']
+    code, out, err = compare(*flags)
+    assert code == 0, err
+    assert 'Is the difference real?' in out and 'for other seeds and other test pairs' in out
+    with (tmp_path / 'runs' / 'TOY.tsv').open(encoding='utf-8') as file:
+        rows = list(csv.DictReader(file, delimiter='\t'))
+    assert [(row['seed'], row['side'], row['steps']) for row in rows] == [
+        (seed, side, '10') for seed in ('42', '43') for side in ('original', 'ours')
+    ]
+    for row in rows[1::2]:
+        assert float(row['before_difference']) < 1e-5  # no dropout where nothing is trained
+        assert float(row['loss_difference']) > 1e-3  # other masks
+
+
+@pytest.mark.skipif(not CHECKOUT, reason='make test-original ORIGINAL=../CoSENT')
+@pytest.mark.parametrize('method', ['cosent', 'sbert', 'interact', 'interact_cosent'])
+def test_the_real_scripts(method, small_bert, data_dir, tmp_path, compare):
+    """All four scripts of bojone/CoSENT as they stand: equal losses of three steps, and scores."""
+    read_script(Path(CHECKOUT), method)
+    flags = flags_of(CHECKOUT, small_bert, data_dir, tmp_path / 'runs')
+    code, _, err = compare(*flags, '--methods', method, '--steps', '3', '--lr', '1e-3')
+    assert code == 0, err
+    rows = check_files(tmp_path / 'runs', method, 3)
+    assert float(rows[1]['loss_difference']) < 1e-4
+    assert float(rows[1]['test_difference']) < 1e-4
