@@ -13,7 +13,6 @@ each folder keeps the checksums of what was fetched, which are compared the next
 
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from cosent_tf.bert.sources import HUB, is_encoder
 from cosent_tf.cli import DATA_DIR, MODELS, exit_on_error, make_parser, print_error
@@ -21,13 +20,8 @@ from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import RunError, UserError, WriteError
 from cosent_tf.published import PAIRS
 from cosent_tf.readers import read_pairs
-from cosent_tools.download.provide import compare_sums, provide
+from cosent_tools.download.provide import ADDRESSES, address_of, compare_sums, provide
 
-ADDRESSES = {
-    'data': 'https://github.com/shibing624/text2vec/releases/download/1.1.2/senteval_cn.zip',
-    'bert': 'https://storage.googleapis.com/bert_models/2018_11_03/chinese_L-12_H-768_A-12.zip',
-    'roberta': 'hf:hfl/chinese-roberta-wwm-ext',
-}
 SPLIT_FILES = {f'{task}/{task}.{split}.data': (task, split) for task in PAIRS for split in SPLITS}
 FILES = {  # the index last: without it a checkpoint is not there
     'data': list(SPLIT_FILES),
@@ -104,14 +98,6 @@ def compare_counts(folder: Path, files: list[str]) -> None:
             note = f' and {skipped} lines without three fields' if skipped else ''
             print(f'{file}: {len(pairs):,} pairs{note}, published: {published:,}')
     print(f'{len(files) - differences} of {len(files)} splits have the published number of pairs')
-
-
-def address_of(name: str, mirror: str | None) -> str:
-    """Return where a thing is fetched from; a mirror has an archive under the path it has there."""
-    address = ADDRESSES[name]
-    if mirror and not address.startswith(HUB):
-        return mirror.rstrip('/') + urlsplit(address).path
-    return address
 
 
 def what(name: str, address: str) -> str:

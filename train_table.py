@@ -6,13 +6,14 @@
 
 Published data and encoders that are not there are fetched first (download.py). Finished runs are
 skipped, interrupted ones go on after their last whole epoch, so this can be stopped (Ctrl-C, kill)
-and started again at will. A run that fails is named, and the others go on. What stands after -- is
-given to the training scripts as it is.
+and started again at will; with other settings than these, they are named, and nothing starts. A run
+that fails is named, and the others go on. What stands after -- is given to the training scripts as
+it is.
 """
 
 import ast
 import itertools
-import shlex
+import os
 import shutil
 import signal
 import subprocess
@@ -21,31 +22,24 @@ from argparse import Namespace
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
-
-from cosent_tf.bert.sources import HUB, WEIGHTS_FILE, is_encoder
+from cosent_tf.bert.sources import WEIGHTS_FILE
 from cosent_tf.cli import (
     MODELS,
-    data_folder,
     download_command,
-    encoder_folder,
     exit_on_error,
     fill_in,
     find_data,
-    find_encoder,
-    has_demo_bert,
     make_parser,
     training_parser,
 )
-from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import RunError
 from cosent_tf.files import make_folder
-from cosent_tf.published import PAIRS, TASKS
+from cosent_tf.published import TASKS
 from cosent_tf.run.folder import METHODS, STATE_FILE, RunName, is_finished, read_metrics
 from cosent_tools.download.fetch import check_space
 from cosent_tools.report.render import as_text
-from cosent_tools.report.section import Section
-from cosent_tools.table.plan import Cost, count_pairs, count_steps, estimate_cost
+from cosent_tools.table.needs import changed_runs, cost_of, describe_fetching, files_to_fetch
+from cosent_tools.table.plan import Cost, plan_section
 
 OURS = {'--task', '--model', '--seed', '--runs_dir', '--resume', '--overwrite'}
 HERE = Path(__file__).parent
@@ -56,25 +50,29 @@ def main():
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops the training script as well
     cells = itertools.product(args.seeds, args.tasks, args.models, args.methods)
     names = [RunName(task, model, method, seed) for seed, task, model, method in cells]
-    flags = {name: [*flags_of(name, args.runs_dir), *passed] for name in names}
+    flags = {name: [*flags_of(name, args.runs_dir), '--resume', *passed] for name in names}
+    settings = {name: settings_of(name, flags[name]) for name in names}
+    for name in changed_runs(settings, args.runs_dir, args.overwrite):
+        flags[name] = [*flags_of(name, args.runs_dir), '--overwrite', *passed]
     todo = {
-        name: settings_of(name, flags[name])
+        name: settings[name]
         for name in names
-        if not is_finished(args.runs_dir / str(name))
+        if '--overwrite' in flags[name] or not is_finished(args.runs_dir / str(name))
     }
 
     # data and encoders
     missing = sorted(set().union(*map(files_to_fetch, todo.values())))
     first = download_command(missing, next(iter(todo.values()))) if missing else None
-    for settings in todo.values():
-        if settings.task not in PAIRS:
-            find_data(settings)  # a mistyped name is told before anything is fetched
+    for of_run in todo.values():
+        if 'data' not in files_to_fetch(of_run):
+            find_data(of_run)  # a mistyped name is told before anything is fetched
     if first and not args.dry_run and (code := run(first)):
         sys.exit(code)
 
     # the plan
-    costs = {name: cost_of(settings) for name, settings in todo.items()}
-    show_plan(costs, args.keep_weights, first)
+    costs = {name: cost_of(of_run, args.dry_run) for name, of_run in todo.items()}
+    fetched = describe_fetching(first, missing) if first else []
+    print(as_text([plan_section(costs, args.keep_weights, fetched)]), flush=True)
     if args.dry_run:
         return
     check_room(costs, args)
@@ -97,7 +95,8 @@ def train_all(
         if name not in costs:
             print(f'{place}: finished, skipped', flush=True)
         else:
-            what = 'resumed' if (folder / STATE_FILE).exists() else 'started'
+            is_resumed = (folder / STATE_FILE).exists() and '--overwrite' not in flags[name]
+            what = 'resumed' if is_resumed else 'started'
             left = [costs[other] for other in list(flags)[number:] if other in costs]
             steps = f'{costs[name].steps:,} steps'
             print(f'{place}: {what}, {steps}, {outlook(left, done)}', flush=True)
@@ -122,7 +121,7 @@ def run(command: list[str]) -> int:
 def flags_of(name: RunName, runs_dir: Path) -> list[str]:
     """The flags that the table gives to the script of a run."""
     flags = ['--task', name.task, '--model', name.model, '--seed', str(name.seed)]
-    return [*flags, '--runs_dir', str(runs_dir), '--resume']
+    return [*flags, '--runs_dir', str(runs_dir)]
 
 
 def settings_of(name: RunName, flags: list[str]) -> Namespace:
@@ -136,56 +135,6 @@ def settings_of(name: RunName, flags: list[str]) -> Namespace:
     settings = training_parser('').parse_args(flags)
     fill_in(settings, name.method, **constants)
     return settings
-
-
-def files_to_fetch(settings: Namespace) -> set[str]:
-    """What download.py is to fetch for a run."""
-    missing = set()
-    if settings.task in PAIRS:
-        folder = data_folder(settings.data_dir)
-        if not all(split_path(folder, settings.task, split).is_file() for split in SPLITS):
-            missing.add('data')
-    if settings.model in MODELS and not (settings.bert_dir or has_demo_bert(settings)):
-        folder = encoder_folder(settings.model)
-        if not folder.startswith(HUB) and not is_encoder(Path(folder)):
-            missing.add(settings.model)
-    return missing
-
-
-def cost_of(settings: Namespace) -> Cost:
-    """The cost of a run; before all files are there, what is known of it."""
-    missing = files_to_fetch(settings)
-    if 'data' not in missing:
-        find_data(settings)
-    if missing:
-        pairs = PAIRS[settings.task][0] if 'data' in missing else count_pairs(settings)
-        return Cost(pairs, count_steps(pairs, settings))
-    find_encoder(settings)
-    return estimate_cost(settings)
-
-
-def show_plan(costs: dict[RunName, Cost], keep_weights: str, first: list[str] | None) -> None:
-    """Print what is to be run, and the command that comes first."""
-    columns = ['run', 'pairs', 'steps', 'tokens (M)', 'TFLOP', 'disk (MB)']
-    rows, total = [], np.zeros(4)
-    for name, cost in costs.items():
-        figures = ['?'] * 3
-        if cost.flop is not None:
-            numbers = cost.tokens / 1e6, cost.flop / 1e12, cost.kept(keep_weights) / 1e6
-            figures = [f'{number:,.1f}' for number in numbers]
-            total[1:] += numbers
-        total[0] += cost.steps
-        rows.append([str(name), f'{cost.pairs:,}', f'{cost.steps:,}', *figures])
-    notes = [
-        'Pairs of an epoch, the rest of all epochs; tokens and TFLOP of training are estimates.'
-    ]
-    if first:
-        notes = [f'First: python {shlex.join(first)}; what is ? is known after it.']
-    elif costs:
-        rows.append(['all', '', f'{total[0]:,.0f}', *(f'{number:,.1f}' for number in total[1:])])
-        more = max(cost.in_progress for cost in costs.values()) / 1e6
-        notes.append(f'While a run is in progress, up to {more:,.1f} MB more on disk.')
-    print(as_text([Section(f'{len(costs)} runs to go', columns, rows, notes)]), flush=True)
 
 
 def check_room(costs: dict[RunName, Cost], args: Namespace) -> None:
@@ -241,8 +190,11 @@ def parse_args() -> tuple[Namespace, list[str]]:
         default='best',
         help='of finished runs: those of the best epoch (default), or none, to save disk',
     )
+    add('--overwrite', action='store_true', help='train anew what was run with other settings')
     add('--dry_run', action='store_true', help='only show what would be run, and its cost')
     args = parser.parse_args(ours)
+    if args.dry_run:
+        os.environ['HF_HUB_OFFLINE'] = '1'  # read by huggingface_hub, which is not imported yet
     taken = sorted(OURS & {flag.partition('=')[0] for flag in passed})
     if taken:
         parser.error(f'{taken[0]} after --: it is given by the table')

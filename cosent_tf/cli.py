@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cosent_tf.bert.settings import POOLINGS
-from cosent_tf.bert.sources import bert_folder, is_joint
+from cosent_tf.bert.sources import bert_folder, is_joint, model_name
 from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import UserError
+from cosent_tf.files import SUMS_FILE
 from cosent_tf.published import PAIRS
 from cosent_tf.run.folder import run_name
 
@@ -79,6 +80,7 @@ def fill_in(
     if args.resume and args.overwrite:
         raise UserError('--resume and --overwrite exclude each other')
     args.method = method
+    args.model = args.model or (model_name(args.bert_dir) if args.bert_dir else 'bert')
     run_name(args.task, args.model, method, args.seed)  # refuses names that no folder can have
     sentences = 2 if is_joint(method) else 1  # an input
     defaults = {'epochs': epochs, 'batch_size': batch_size, 'lr': lr}
@@ -102,7 +104,7 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     parser = make_parser(doc)
     add = parser.add_argument
     add('--task', required=True, help='ATEC, BQ, LCQMC, PAWSX, STS-B, DEMO, or a name in data_dir')
-    add('--model', default='bert', help='bert (default), roberta, or a name for --bert_dir')
+    add('--model', help='bert, roberta, or a name for --bert_dir (default: its own, or else bert)')
     add('--bert_dir', help="the pretrained encoder's folder, or hf:NAME")
     add('--data_dir', help=f'the folder of the tasks (default: {DATA_DIR})')
     add('--runs_dir', default='runs', help='where the run folder is made (default: runs)')
@@ -145,6 +147,17 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
 def data_folder(given: str | None) -> str:
     """Return the folder of the tasks: the given one, the environment's, or the default."""
     return given or os.environ.get('COSENT_DATA_DIR', DATA_DIR)
+
+
+def has_own_data(folder: str) -> bool:
+    """Return whether a folder of tasks holds somebody's files, into which nothing is fetched.
+
+    Other than the default folder, one that is empty, and those that download.py has filled.
+    """
+    path = Path(folder)
+    if path.resolve() == Path(DATA_DIR).resolve() or (path / SUMS_FILE).exists():
+        return False
+    return path.is_dir() and any(path.iterdir())
 
 
 def encoder_folder(model: str) -> str:
@@ -203,7 +216,12 @@ def find_data(args: argparse.Namespace) -> None:
         path = split_path(folder, args.task, split)
         if not path.is_file():
             known = '' if args.task in PAIRS else f' (known tasks: {", ".join(PAIRS)}, DEMO)'
-            fetched = _fetched_by('data', args) if args.task in PAIRS else ''
+            fetched = ''
+            if args.task in PAIRS:
+                fetched = _fetched_by('data', args)
+                if has_own_data(folder):
+                    fetched = f'python download.py --only data --data_dir {DATA_DIR} fetches them '
+                    fetched += 'elsewhere; '
             raise UserError(
                 f'{path.absolute()} not found: task {args.task!r}{known} needs its train, valid '
                 f'and test files there (.data, .tsv, .csv or .jsonl, also .gz); {fetched}'

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from cosent_tf.errors import UserError, WriteError
 
+SUMS_FILE = 'SHA256SUMS'  # of what was fetched into a folder, as `sha256sum -c` reads it
 TEMPORARY = '.tmp'  # in the names of files that are not whole yet
 
 # What a file system without locks answers.

@@ -60,6 +60,37 @@ PAIRS = {
     'STS-B': (5231, 1458, 1361),
 }
 
+# Of both published encoders, BERT base and RoBERTa-wwm-ext base for Chinese.
+ENCODER = {
+    'num_hidden_layers': 12,
+    'hidden_size': 768,
+    'intermediate_size': 3072,
+    'num_attention_heads': 12,
+    'vocab_size': 21128,
+}
+
+
+def published_settings(task: str, method: str, metric: str) -> dict[str, int | float | str]:
+    """Return what a published figure was made with, under the names of config.json.
+
+    What chose the epoch of Interact's Spearman is not known, so it is left out.
+    """
+    joint = method in ('interact', 'interact_cosent')
+    settings = {
+        **dict(zip(('train', 'valid', 'test'), PAIRS[task], strict=True)),
+        **ENCODER,
+        'epochs': 5,
+        'batch_size': 64 if method == 'interact_cosent' else 32,
+        'lr': 2e-5,
+        'maxlen': (2 if joint else 1) * (128 if task == 'PAWSX' else 64),
+        'dropout_rate': 0.1,
+        'pooling': 'cls',
+        'precision': 'fp32',
+    }
+    if metric == 'accuracy':
+        settings |= {'select': 'accuracy', 'search': 'powell'}
+    return settings if joint or metric == 'accuracy' else settings | {'select': 'spearman'}
+
 
 def published_figure(metric: str, task: str, model: str, method: str) -> float | None:
     """Return the published test accuracy or Spearman times 100; `task` may be 'Avg'."""

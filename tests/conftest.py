@@ -11,6 +11,7 @@ from huggingface_hub import constants
 os.environ.setdefault('CUDA_VISIBLE_DEVICES', '-1')  # the CPU, and no word about a GPU
 
 import download
+from cosent_tf import published
 from cosent_tf.bert.compat import keras
 from cosent_tf.cli import exit_on_error
 from cosent_tf.data import SPLITS, split_path
@@ -88,6 +89,12 @@ def evaluate(monkeypatch, capsys):
         return code, *capsys.readouterr()
 
     return evaluate
+
+
+@pytest.fixture
+def forty_pairs(monkeypatch):
+    """The published splits of valid and test are as large as those of tests.predictions."""
+    monkeypatch.setattr(published, 'PAIRS', dict.fromkeys(published.PAIRS, (100, 40, 40)))
 
 
 @pytest.fixture

@@ -40,7 +40,13 @@ def command(method, flags, *more):
 
 def toy_flags(bert_dir, data_dir, **more):
     """The flags of a run of 3 epochs of 5 steps that takes a few seconds."""
-    values = {'task': 'TOY', 'bert_dir': bert_dir, 'data_dir': data_dir, 'epochs': 3}
+    values = {
+        'task': 'TOY',
+        'model': 'bert',
+        'bert_dir': bert_dir,
+        'data_dir': data_dir,
+        'epochs': 3,
+    }
     values |= {'batch_size': 16, 'maxlen': 40, 'lr': 1e-3, 'dropout_rate': 0} | more
     return {name: str(value) for name, value in values.items()}
 

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from cosent_tf.run.folder import TEST_FILE, VALID_FILE, write_predictions
+from cosent_tf.files import write_json
+from cosent_tf.published import ENCODER, SPEARMAN_TASKS, published_settings
+from cosent_tf.run.folder import TEST_FILE, VALID_FILE, parse_run_name, write_predictions
 
 PAIRS = [
     ('今天天气好', '天气今天好'),
@@ -24,3 +26,21 @@ def add_scores(folder, name, labels, test, valid=None, pairs=PAIRS):
     """A run with these scores of test, and of valid."""
     for file, scores in ((VALID_FILE, test if valid is None else valid), (TEST_FILE, test)):
         write_predictions(folder / name / file, labels, scores, pairs)
+
+
+def as_published(folder, metric='accuracy', **change):
+    """Give the runs in a folder config.json and metrics.json of the published ones, but a change.
+
+    Their pairs are as many only with the fixture `forty_pairs`.
+    """
+    for run in folder.iterdir():
+        name = parse_run_name(run.name)
+        if name.task in SPEARMAN_TASKS:
+            settings = published_settings(name.task, name.method, metric) | change
+            encoder = {key: settings[key] for key in ENCODER}
+            config = {'arguments': settings, 'encoder': encoder}
+            config['weights_sha256'] = {'bert_model.ckpt.index': settings.get('weights', 'ab12')}
+            write_json(run / 'config.json', config)
+            pairs = {split: settings[split] for split in ('train', 'valid', 'test')}
+            select = settings.get('select', 'accuracy')
+            write_json(run / 'metrics.json', {'pairs': pairs, 'select': select})

@@ -143,7 +143,7 @@ COMMANDS = {
     '--task BQ': '--only data fetches',
     '--task BQ --data_dir d': '--only data --data_dir d fetches',
     '--task {TOY} --model roberta': '--only roberta fetches',
-    '--task {TOY} --bert_dir d': '--only bert --bert_dir d fetches',
+    '--task {TOY} --model bert --bert_dir d': '--only bert --bert_dir d fetches',
 }
 
 

@@ -17,7 +17,7 @@ from cosent_tf.published import (
 from cosent_tf.run.folder import run_name
 from cosent_tools.report.overlap import character_overlap
 from tests.helpers import ROOT
-from tests.predictions import LABELS, add_run, add_scores
+from tests.predictions import LABELS, add_run, add_scores, as_published
 
 
 def all_four_tasks(folder):
@@ -25,6 +25,7 @@ def all_four_tasks(folder):
         add_run(folder, run_name(task, 'bert', 'cosent', 1), wrong=8)
         add_run(folder, run_name(task, 'bert', 'cosent', 2), wrong=4)
         add_run(folder, run_name(task, 'bert', 'interact', 2), wrong=1)
+    as_published(folder)
     add_run(folder, run_name('MINE', 'mymodel', 'dot', 0), wrong=10)
 
 
@@ -45,11 +46,10 @@ BERT+Interact         97.50*        97.50*       97.50*        97.50*        97.
 mymodel+dot          not run       not run      not run       not run       not run    75.00
 
 Majority class         50.00         50.00        50.00         50.00         50.00    50.00
-                 publ. 81.95   publ. 50.00  publ. 50.00   publ. 55.30   publ. 59.31
-                diff. -31.95   diff. +0.00  diff. +0.00   diff. -5.30   diff. -9.31
 """
 
 
+@pytest.mark.usefixtures('forty_pairs')
 def test_table_of_all_four_tasks(evaluate, tmp_path):
     """The main product: ours, published and difference in the right cell, best marked."""
     all_four_tasks(tmp_path)
@@ -69,6 +69,19 @@ def test_long_names_are_not_broken_within_a_word(evaluate, tmp_path):
     assert '\nchinese-macbert-base+Interact ' in table
     assert 100 < max(map(len, table.splitlines())) <= 120
     assert max(map(len, rest.split('\n\n')[0].splitlines())) <= 100
+
+
+def test_the_majority_class_is_computed_not_published(evaluate, tmp_path):
+    """No article gives the share of the larger class: it is of the pairs here, or in brackets."""
+    add_run(tmp_path, 'BQ.bert.cosent.seed1', wrong=4)
+    _, out, _ = evaluate('--runs_dir', tmp_path)
+    [row] = [line.split() for line in out.splitlines() if line.startswith('Majority class ')]
+    assert row[2:] == ['(81.95)', '50.00', '(50.00)', '(55.30)', '(59.31)']
+    assert 'in brackets as computed from the published splits' in ' '.join(out.split())
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--format', 'json')
+    shares = {cell['column']: cell for cell in json.loads(out)['baseline']}
+    assert shares['ATEC'] == {'column': 'ATEC', 'mean': None, 'of_published_splits': 0.8195}
+    assert shares['BQ'] == {'column': 'BQ', 'mean': 0.5, 'of_published_splits': None}
 
 
 def test_no_runs_prints_the_published_table_and_how_to_make_a_run(evaluate, tmp_path):
@@ -107,6 +120,7 @@ def test_markdown_table(evaluate, tmp_path):
     assert lines[4].endswith('| 90.00 |') and lines[5].endswith(r'| 95.00\* |')
 
 
+@pytest.mark.usefixtures('forty_pairs')
 def test_json_has_every_number_in_full(evaluate, tmp_path):
     all_four_tasks(tmp_path)
     _, out, _ = evaluate('--runs_dir', tmp_path, '--format', 'json', '--by', 'overlap')

@@ -7,7 +7,7 @@ import pytest
 
 from cosent_tf.published import TASKS
 from cosent_tf.run.folder import run_name
-from tests.predictions import add_run, add_scores
+from tests.predictions import add_run, add_scores, as_published
 
 
 def all_five_tasks(folder):
@@ -34,9 +34,11 @@ BERT+Interact       100.00*       100.00*       100.00*       100.00*       -100
 """
 
 
+@pytest.mark.usefixtures('forty_pairs')
 def test_spearman_beside_the_published_one(evaluate, tmp_path):
     """Guards the second published table: its own tasks, and each Avg over those of its row."""
     all_five_tasks(tmp_path / 'runs')
+    as_published(tmp_path / 'runs', 'spearman')
     picture = tmp_path / 'a.png'
     options = ('--runs_dir', tmp_path / 'runs', '--metric', 'spearman')
     code, out, err = evaluate(*options, '--plot', picture)

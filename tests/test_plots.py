@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from cosent_tools.report.significance import accuracy_interval
-from tests.predictions import add_run, add_scores
+from tests.predictions import add_run, add_scores, as_published
 
 
 @pytest.fixture
@@ -48,12 +48,14 @@ def test_accuracy_beside_spearman_has_its_interval_too(draw, tmp_path):
     assert intervals(panel) == {0: 100 * np.array(accuracy_interval(np.full(40, True)))}
 
 
+@pytest.mark.usefixtures('forty_pairs')
 def test_every_task_has_its_own_scale_and_every_method_its_interval(evaluate, draw, tmp_path):
     """Guards the picture's reading: whether methods differ by more than their noise."""
     for seed, wrong in ((1, 8), (2, 4)):
         add_run(tmp_path, f'BQ.bert.cosent.seed{seed}', wrong=wrong)
     add_run(tmp_path, 'BQ.bert.interact.seed1', wrong=1)
     add_run(tmp_path, 'MINE.bert.interact.seed1', wrong=20)
+    as_published(tmp_path)
     panels = draw()
     bq, mine = panels['BQ'], panels['MINE']
     assert [text.get_text() for text in bq.get_yticklabels()] == ['BERT+CoSENT', 'BERT+Interact']
@@ -67,3 +69,13 @@ def test_every_task_has_its_own_scale_and_every_method_its_interval(evaluate, dr
     assert intervals(mine) == {1: wilson['MINE.bert.interact.seed1']}
     # The accuracies are 85 and 97.5 there, 50 here; answering the same for all gives 50.
     assert bq.get_xlim()[0] < 50 < mine.get_xlim()[1] < 85 < 97.5 < bq.get_xlim()[1]
+
+
+@pytest.mark.usefixtures('forty_pairs')
+def test_a_published_figure_of_other_settings_looks_different(draw, tmp_path):
+    """The picture does not invite to compare a run of one epoch with the published five."""
+    add_run(tmp_path, 'BQ.bert.cosent.seed1', wrong=8)
+    as_published(tmp_path, epochs=1)
+    bq = draw()['BQ']
+    assert not drawn(bq, 'published')
+    assert drawn(bq, 'published, of other settings') == {0: 83.24}

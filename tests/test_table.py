@@ -24,6 +24,9 @@ from tests.helpers import ROOT, toy_lines, write_lines
 SCRIPT = """
 import json, sys, time
 from pathlib import Path
+from cosent_tf.cli import find_data, find_encoder
+from cosent_tf.run.config import checksums
+from train_table import RunName, settings_of
 EPOCHS = 2
 BATCH_SIZE = 16
 LR = 1e-3
@@ -34,7 +37,11 @@ method = 'cosent' if 'cosent' in sys.argv[0] else 'interact'
 name = '{--task}.{--model}.{}.seed{--seed}'.format(method, **flags)
 folder = Path(flags['--runs_dir']) / name
 folder.mkdir(parents=True, exist_ok=True)
-(folder / 'config.json').write_text(json.dumps(sys.argv[1:]))
+settings = settings_of(RunName(flags['--task'], 'bert', method, 42), sys.argv[1:])
+find_data(settings)
+find_encoder(settings)
+config = {'arguments': vars(settings), **checksums(settings), 'flags': sys.argv[1:]}
+(folder / 'config.json').write_text(json.dumps(config))
 (folder / 'best.weights.h5').write_text('')
 if flags['--task'] == 'SLOW':
     (folder / 'state.h5').write_text('')
@@ -65,11 +72,13 @@ def table(tmp_path, small_bert):
         for split in ('train', 'valid', 'test'):
             write_lines(folder / f'{task}.{split}.data', toy_lines(40, seed=0))
 
-    def start(*flags):
+    def start(*flags, **environment):
         return subprocess.Popen(
             [sys.executable, 'train_table.py', '--models', 'bert', *flags],
             cwd=tmp_path,
-            env=os.environ | {'PYTHONPATH': str(ROOT), 'COSENT_BERT_DIR': str(small_bert)},
+            env=os.environ
+            | {'PYTHONPATH': str(ROOT), 'COSENT_BERT_DIR': str(small_bert)}
+            | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -113,9 +122,15 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(table, tmp_path):
     out, err = process.communicate()
     assert process.returncode == 0, err
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if 'seed42' in line}
-    assert [rows[f'TOY.bert.{method}.seed42'][:2] for method in methods[1:]] == 2 * [['40', '10']]
-    assert rows['BQ.bert.cosent.seed42'] == ['100,000', '25,000', '?', '?', '?']
-    assert 'First: python download.py --only data' in out
+    counted = ['counted', '40', '10']
+    assert [rows[f'TOY.bert.{method}.seed42'][:3] for method in methods[1:]] == 2 * [counted]
+    # 2 epochs of 200,000 sentences of 13.6 tokens, of 100,000 inputs of 26.2 for the joint model
+    assert rows['BQ.bert.cosent.seed42'][:4] == ['published', '100,000', '25,000', '5.4']
+    assert rows['BQ.bert.interact.seed42'][:4] == ['published', '100,000', '25,000', '5.2']
+    assert '?' not in [part for row in rows.values() for part in row]
+    told = ' '.join(out.split())
+    assert "LCQMC's are assumed" in told and 'First: python download.py --only data' in out
+    assert 'data: about 16 MB, from https://github.com/shibing624/text2vec/' in told
     assert not (tmp_path / 'runs').exists() and not (tmp_path / 'data/senteval_cn/BQ').exists()
 
 
@@ -125,8 +140,67 @@ def test_a_dry_run_of_a_task_of_ones_own_needs_no_encoder(table):
     out, err = process.communicate()
     assert process.returncode == 0, err
     [row] = [line.split() for line in out.splitlines() if 'seed42' in line]
-    assert row[1:] == ['40', '6', '?', '?', '?']
+    assert row[1:] == ['counted', '40', '6', '?', '?', '?']
     assert 'First: python download.py --only roberta' in out
+    # 101.7 million weights: 12 layers of 7.09 million, and 21,642 rows of 768
+    told = 'roberta: size not known; its weights take 407 MB, from hf:hfl/chinese-roberta-wwm-ext'
+    assert told in ' '.join(out.split())
+
+
+def test_a_fresh_clone_shows_the_whole_plan(tmp_path):
+    """Before anything is fetched, a user sees what the 32 runs take: no figure is "?"."""
+    done = subprocess.run(
+        [sys.executable, ROOT / 'train_table.py', '--dry_run'],
+        cwd=tmp_path,
+        env={'PATH': os.environ['PATH'], 'TF_CPP_MIN_LOG_LEVEL': '3'},
+        capture_output=True,
+        text=True,
+    )
+    rows = [line.split() for line in done.stdout.splitlines() if 'seed42' in line]
+    assert len(rows) == 32 and not [row for row in rows if '?' in row]
+    [total] = [line.split() for line in done.stdout.splitlines() if line.startswith('all ')]
+    # 32 files of 407 MB and a little for the predictions; LCQMC has the most tokens
+    assert 32 * 407 < float(total[-1].replace(',', '')) < 32 * 415
+    tokens = {row[0].partition('.')[0]: float(row[4]) for row in rows if 'bert.cosent' in row[0]}
+    assert tokens == {'ATEC': 9.6, 'BQ': 13.6, 'LCQMC': 36.8, 'PAWSX': 19.0}
+    for address in ('senteval_cn.zip', 'chinese_L-12_H-768_A-12.zip', 'hfl/chinese-roberta-wwm'):
+        assert address in done.stdout
+
+
+def test_nothing_is_fetched_into_a_folder_of_ones_own(table, tmp_path):
+    """A task that is missing in COSENT_DATA_DIR is not downloaded into it, nor planned beside the
+    tasks that are there."""
+    own = tmp_path / 'own'
+    shutil.copytree(tmp_path / 'data/senteval_cn/TOY', own / 'TOY')
+    flags = ['--tasks', 'TOY', 'BQ', '--methods', 'cosent', '--dry_run']
+    out, err = table(*flags, COSENT_DATA_DIR=str(own)).communicate()
+    assert out == '' and f'{own}/BQ/BQ.train.data not found' in err
+    assert 'download.py --only data --data_dir data/senteval_cn fetches them elsewhere' in err
+    out, _ = table(*flags, COSENT_DATA_DIR=str(tmp_path / 'empty')).communicate()
+    assert out == ''  # TOY is not there, and BQ alone could be fetched
+    flags.remove('TOY')
+    out, _ = table(*flags, COSENT_DATA_DIR=str(tmp_path / 'empty')).communicate()
+    assert 'First: python download.py --only data\n' in out
+
+
+def test_a_finished_run_of_other_settings_is_named(table, tmp_path):
+    """A trial of one epoch does not stand in the table for good: it is told, and how to go on."""
+    flags = ['--tasks', 'TOY', '--methods', 'cosent', 'interact']
+    assert table(*flags, '--', '--epochs', '1').wait() == 0
+    shutil.rmtree(tmp_path / 'runs' / 'TOY.bert.interact.seed42')
+    process = table(*flags)
+    out, err = process.communicate()
+    assert process.returncode == 2 and started(out) == []
+    assert 'TOY.bert.cosent.seed42: the run was started with --epochs 1, now 2; ' in err
+    assert '--overwrite trains what differs anew, another --runs_dir keeps it' in err
+    out, err = table(*flags, '--overwrite').communicate()
+    assert [line.partition(', ')[0] for line in started(out)] == [
+        '[1/2] TOY.bert.cosent.seed42: started',
+        '[2/2] TOY.bert.interact.seed42: started',
+        'the report',
+    ]
+    out, _ = table(*flags, '--overwrite').communicate()
+    assert out.count('finished, skipped') == 2
 
 
 def test_weights_are_not_kept_if_not_wanted(table, tmp_path):

@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
+import train_table
 from cosent_tf.bert.compat import tf
+from cosent_tf.errors import UserError
 from tests.helpers import change_json
 
 
@@ -26,6 +28,31 @@ def test_a_gpu_that_tensorflow_does_not_see_is_an_error(short, run, tmp_path, mo
     monkeypatch.setattr('cosent_tf.run.start.use_strategy', lambda _: sys.exit('goes on'))
     assert run('cosent', short, '--device', 'cpu') == ('goes on', '')
     assert called == [([], 'GPU')]
+
+
+@pytest.mark.parametrize(
+    ('flags', 'model'),
+    [
+        ([], 'bert'),
+        (['--model', 'roberta'], 'roberta'),
+        (['--bert_dir', 'models/e5-small.zh/'], 'e5-small-zh'),
+        (['--bert_dir', 'hf:hfl/chinese-macbert-base'], 'chinese-macbert-base'),
+        (['--bert_dir', 'hf:bert-base-chinese@main'], 'bert'),
+        (['--bert_dir', 'x/chinese_roberta_wwm_ext_L-12_H-768_A-12'], 'roberta'),
+        (['--bert_dir', 'models/e5', '--model', 'mine'], 'mine'),
+    ],
+)
+def test_a_run_is_named_after_its_encoder(flags, model):
+    """Another encoder is not reported as "BERT" because --model was left out."""
+    name = train_table.RunName('BQ', 'bert', 'cosent', 42)
+    assert train_table.settings_of(name, ['--task', 'BQ', *flags]).model == model
+
+
+def test_a_folder_without_a_usable_name_asks_for_one():
+    """A folder whose name no run can have is told before anything is read."""
+    name = train_table.RunName('BQ', 'bert', 'cosent', 42)
+    with pytest.raises(UserError, match='--model NAME'):
+        train_table.settings_of(name, ['--task', 'BQ', '--bert_dir', '模型'])
 
 
 WRONG_FLAGS = {

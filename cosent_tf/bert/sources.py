@@ -42,6 +42,13 @@ HUB_FILES = (
     'config_sentence_transformers.json',
 )
 
+PUBLISHED_FOLDERS = {  # encoders, where they are published: their models
+    'chinese_L-12_H-768_A-12': 'bert',
+    'bert-base-chinese': 'bert',
+    'chinese_roberta_wwm_ext_L-12_H-768_A-12': 'roberta',
+    'chinese-roberta-wwm-ext': 'roberta',
+}
+
 
 class Source(NamedTuple):
     """What an encoder is made of."""
@@ -131,6 +138,24 @@ def encoder_name(folder: Path) -> str:
     if folder.parent.name == 'snapshots' and folder.parents[1].name.startswith('models--'):
         return folder.parents[1].name.removeprefix('models--').replace('--', '/')
     return folder.name
+
+
+def model_name(bert_dir: str) -> str:
+    """Return the name of a folder or of hf:NAME in a run; the published two have theirs.
+
+    Raises:
+        UserError: there is nothing in it that a name may have.
+    """
+    if bert_dir.startswith(HUB):
+        folder = bert_dir.removeprefix(HUB).partition('@')[0]
+    else:
+        folder = encoder_name(Path(bert_dir))
+    own = re.sub('[^A-Za-z0-9_-]+', '-', folder.rpartition('/')[2]).strip('-')
+    if not own:
+        raise UserError(
+            f'--bert_dir {bert_dir}: give it a name of letters and digits, --model NAME'
+        )
+    return PUBLISHED_FOLDERS.get(own, own)
 
 
 def is_encoder(folder: Path) -> bool:

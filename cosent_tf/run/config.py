@@ -43,8 +43,8 @@ def find_changes(folder: Path, args: Namespace, now: dict[str, dict[str, str]]) 
 
     Args:
         folder: of the run.
-        args: all arguments of the start now.
-        now: its `checksums`.
+        args: all arguments of the start now; folders that are None are not compared.
+        now: its `checksums`, of the kinds that are to be compared.
 
     Raises:
         UserError: config.json is broken, or does not say how the run was started.
@@ -58,6 +58,7 @@ def find_changes(folder: Path, args: Namespace, now: dict[str, dict[str, str]]) 
             f'--{name} {arguments.get(name)}, now {value}'
             for name, value in vars(args).items()
             if name not in NO_SETTINGS
+            and not (name in FOLDERS and value is None)
             and _setting(name, arguments.get(name)) != _setting(name, value)
         ]
     except (UserError, AttributeError, KeyError, TypeError, ValueError) as error:
@@ -67,8 +68,8 @@ def find_changes(folder: Path, args: Namespace, now: dict[str, dict[str, str]]) 
     if settings:
         return [f'the run was started with {"; ".join(settings)}']
     changed = []
-    for kind, before_sums in sums.items():
-        now_sums = _by_place(now[kind])
+    for kind in now.keys() & sums.keys():
+        before_sums, now_sums = sums[kind], _by_place(now[kind])
         both = before_sums.keys() & now_sums.keys()
         paths = both if kind == 'weights_sha256' else before_sums.keys() | now_sums.keys()
         changed += sorted(path for path in paths if before_sums.get(path) != now_sums.get(path))

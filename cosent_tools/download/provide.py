@@ -11,12 +11,25 @@ from urllib.parse import urlsplit
 
 from cosent_tf.bert.sources import HUB, first_line
 from cosent_tf.errors import RunError, UserError
-from cosent_tf.files import lock_folder, sha256, write_text
+from cosent_tf.files import SUMS_FILE, lock_folder, sha256, write_text
 from cosent_tf.readers import read_lines
 from cosent_tools.download.fetch import TIMEOUT, Remote, fetch
 from cosent_tools.download.unpack import unpack
 
-SUMS_FILE = 'SHA256SUMS'  # as `sha256sum -c --ignore-missing` reads it
+ADDRESSES = {
+    'data': 'https://github.com/shibing624/text2vec/releases/download/1.1.2/senteval_cn.zip',
+    'bert': 'https://storage.googleapis.com/bert_models/2018_11_03/chinese_L-12_H-768_A-12.zip',
+    'roberta': 'hf:hfl/chinese-roberta-wwm-ext',
+}
+SIZES = {'data': 'about 16 MB'}  # of those that are known
+
+
+def address_of(name: str, mirror: str | None) -> str:
+    """Return where a thing is fetched from; a mirror has an archive under the path it has there."""
+    address = ADDRESSES[name]
+    if mirror and not address.startswith(HUB):
+        return mirror.rstrip('/') + urlsplit(address).path
+    return address
 
 
 def provide(address: str, files: list[str], folder: Path) -> list[str]:

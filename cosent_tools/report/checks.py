@@ -5,7 +5,9 @@ from cosent_tools.report.details import PlaceholderCost, collapse, details
 from cosent_tools.report.evaluation import Result
 from cosent_tools.report.section import Section, percent
 from cosent_tools.report.significance import VISIBLE, Comparison
-from cosent_tools.report.tables import HEADINGS, MEASURES, method_label
+from cosent_tools.report.tables import HEADINGS, MEASURES, Table, method_label
+
+UNLIKE = '†'  # marks a cell that is not set against the published figure
 
 
 def comparison_section(comparisons: list[Comparison]) -> Section:
@@ -68,6 +70,38 @@ def _seeds_note(comparisons: list[Comparison]) -> list[str]:
         f'Seeds of each method needed to see {100 * VISIBLE} points in all comparisons (p below '
         f'0.05 in four cases of five): {"; ".join(enough)}.'
     ] * bool(groups)
+
+
+def unlike_notes(table: Table) -> list[str]:
+    """Say what is not as published, and on what grounds the rest passes for it."""
+    cells = {}
+    for (row, column), cell in table.cells.items():
+        if cell.unlike and column != 'Avg':  # which has the mark of its tasks
+            cells.setdefault(cell.unlike, []).append(f'{column} {method_label(*row)}')
+    notes = [
+        f'{UNLIKE} {", ".join(names)}: {"; ".join(unlike)}.' for unlike, names in cells.items()
+    ]
+    if any(cell.difference is not None for cell in table.cells.values()):
+        notes.append(
+            'An encoder passes for the published one by its name and sizes (12 layers of 768, '
+            '21,128 tokens); the SHA-256 of its weights is in --format json.'
+        )
+    return notes
+
+
+def select_notes(results: list[Result]) -> list[str]:
+    """Name the runs that kept their epoch by another measure than the one shown."""
+    notes = []
+    for select, other in (('accuracy', 'Spearman'), ('spearman', 'accuracy')):
+        names = [
+            str(result.name)
+            for result in results
+            if result.select == select and (result.measure == 'spearman') != (select == 'spearman')
+        ]
+        if names:
+            kept = f'Epoch kept by valid {MEASURES[select]}, not {other}'
+            notes.append(f'{kept}: {", ".join(names)}.')
+    return notes
 
 
 def details_section(results: list[Result]) -> Section:

@@ -26,6 +26,7 @@ from cosent_tf.run.folder import (
     read_predictions,
 )
 from cosent_tf.thresholds import best_threshold
+from cosent_tools.report.settings import Settings, read_settings, unlike_published
 
 # Below the exact optimum on valid by more than this, Powell's search has stalled.
 STALL = 0.001 + 1e-9  # more than 0.1 points, whatever the rounding of the two figures
@@ -48,6 +49,8 @@ class Result:
     optimum: tuple[float, float] | None = None  # exact (threshold, valid accuracy) if stalled
     select: str | None = None  # what chose the epoch: accuracy or spearman, None if not known
     audit: Counts | None = None  # of all splits, as training has counted; None if not known
+    settings: Settings | None = None  # None of another program's predictions
+    unlike: tuple[str, ...] = ()  # in what it differs from the published run, if there is one
 
     @property
     def correct(self) -> np.ndarray | None:
@@ -151,6 +154,8 @@ def _evaluate_run(run: Run, metric: str, search: str | None, without_placeholder
     measure = 'macro_f1' if rule.class_weights and metric == 'f1' else key
     binary = rule.threshold is not None
     optimum = best_threshold(valid.labels, valid.scores, metric) if binary else None
+    told = _told(run.folder)
+    pairs = {'valid': len(valid.labels), 'test': len(test.labels)}
     return Result(
         run.name,
         test,
@@ -163,12 +168,13 @@ def _evaluate_run(run: Run, metric: str, search: str | None, without_placeholder
         f1=at_test['f1'],
         predicted=None if rule.graded else rule.predict(test.scores),
         optimum=optimum if optimum and optimum[1] - at_valid[key] > STALL else None,
-        **_told(run.folder),
+        unlike=unlike_published(told['settings'], run.name, metric, search, pairs),
+        **told,
     )
 
 
-def _told(folder: Path) -> dict[str, str | Counts | None]:
-    """Return `select` and `audit` of a result, None where metrics.json does not tell them."""
+def _told(folder: Path) -> dict[str, str | Counts | Settings | None]:
+    """Return `select`, `audit` and `settings` of a result, None where its files do not tell."""
     metrics = read_metrics(folder)
     select, counts = metrics.get('select'), metrics.get('audit') or None
     if counts is not None:
@@ -177,7 +183,8 @@ def _told(folder: Path) -> dict[str, str | Counts | None]:
             sum(counts['pairs_in_two_splits'].values())  # of which `describe` shows some alone
         except (AttributeError, KeyError, TypeError) as error:
             raise UserError(f'{folder / METRICS_FILE}: not an audit: {error!r}') from error
-    return {'select': select if select in ('accuracy', 'spearman') else None, 'audit': counts}
+    select = select if select in ('accuracy', 'spearman') else None
+    return {'select': select, 'audit': counts, 'settings': read_settings(folder, metrics)}
 
 
 def _real_pairs(path: Path, split: Predictions) -> Predictions:

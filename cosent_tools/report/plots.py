@@ -111,8 +111,9 @@ def _draw_column(axes: 'Axes', table: Table, column: str, intervals: Intervals) 
     for y, row in enumerate(table.rows):
         cell = table.cells[row, column]
         if cell.published is not None:
-            style = {'color': 'black', 'markersize': 16, 'markeredgewidth': 2}
-            axes.plot(100 * cell.published, y, '|', label='published', **style)
+            label = 'published, of other settings' if cell.unlike else 'published'
+            style = {'color': '0.7' if cell.unlike else 'black', 'label': label}
+            axes.plot(100 * cell.published, y, '|', markersize=16, markeredgewidth=2, **style)
         if cell.mean is not None:
             low, high = intervals.get((row, column), (cell.mean, cell.mean))
             fill, kind = 'C0', 'mean ± sd over seeds'
@@ -125,7 +126,7 @@ def _draw_column(axes: 'Axes', table: Table, column: str, intervals: Intervals) 
             axes.annotate(f'{mean:.1f}', (mean, y), (0, 6), **place)
     baseline = table.baseline[column].mean
     if baseline is not None:
-        axes.axvline(100 * baseline, color='gray', linestyle='dotted', label='same answer for all')
+        axes.axvline(100 * baseline, color='gray', linestyle='dotted', label=table.baseline_name)
     axes.margins(x=0.15)
     axes.grid(axis='x', alpha=0.3)
 

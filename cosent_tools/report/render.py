@@ -87,7 +87,7 @@ def as_json(
                 for ((model, method), column), cell in table.cells.items()
             ],
             'baseline': [
-                {'column': column, 'mean': cell.mean, 'published': cell.published}
+                {'column': column, 'mean': cell.mean, 'of_published_splits': cell.published}
                 for column, cell in table.baseline.items()
             ],
             'runs': [_run(result) for result in results],
@@ -115,6 +115,8 @@ def _run(result: Result) -> dict:
         **details(result)._asdict(),
         'collapsed': collapse(result),
         'select': result.select,
+        'settings': result.settings,
+        'unlike_published': result.unlike,
         'optimum': result.optimum
         and dict(zip(('threshold', 'valid'), result.optimum, strict=True)),
     }

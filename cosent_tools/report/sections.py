@@ -13,21 +13,35 @@ from cosent_tf.published import (
     table_tasks,
 )
 from cosent_tools.report.checks import (
+    UNLIKE,
     audit_section,
     collapse_notes,
     comparison_section,
     details_section,
+    select_notes,
+    unlike_notes,
 )
 from cosent_tools.report.evaluation import STALL, Result
 from cosent_tools.report.overlap import BINS, split_by_overlap
 from cosent_tools.report.section import Section, percent
 from cosent_tools.report.significance import accuracy_interval, compare_methods
-from cosent_tools.report.tables import HEADINGS, MEASURES, Cell, Table, build_table, method_label
+from cosent_tools.report.tables import (
+    HEADINGS,
+    MAJORITY_CLASS,
+    Cell,
+    Table,
+    build_table,
+    method_label,
+)
 
 _COLUMNS_A_TABLE = 6  # as many as 100 characters hold beside the row's name
 _SEARCHES = {'powell': "Powell's search, as published", 'exact': 'exact search'}
 _SPEARMAN_SOURCES = (
     'kexue.fm/archives/8847, of the epoch with the best valid Spearman (Interact: archives/9341)'
+)
+_MAJORITY_NOTE = (
+    'Majority class: the larger class of test; in brackets as computed from the published splits, '
+    'not from pairs here.'
 )
 _SPEARMAN_AVERAGES = 'Avg: over five tasks, for Interact over the four without STS-B, as published'
 
@@ -41,9 +55,10 @@ def published_section(runs_dir: Path, metric: str) -> Section:
         sources = [f'Published in {_SPEARMAN_SOURCES}.', f'{_SPEARMAN_AVERAGES}.']
     else:
         heading, select = HEADINGS['accuracy'], ''
-        figures['Majority class'] = MAJORITY
+        figures[f'({MAJORITY_CLASS})'] = MAJORITY
         sources = [
             'Published in kexue.fm/archives/8860; Interact (CoSENT loss) in archives/9341.',
+            _MAJORITY_NOTE,
             *_repeated_notes(INTERACT_REPEATED),
         ]
     columns = (*table_tasks(metric), 'Avg')
@@ -101,7 +116,6 @@ def _main_sections(results: list[Result], metric: str, search: str | None) -> li
     title = f'Test {HEADINGS[metric]}'
     if search:
         title += f', thresholds fitted on valid: {_SEARCHES[search]}'
-    baseline = 'Majority class' if metric == 'accuracy' else 'Same answer for all'
     sections = []
     for start in range(0, len(table.columns), _COLUMNS_A_TABLE):
         columns = table.columns[start : start + _COLUMNS_A_TABLE]
@@ -110,9 +124,10 @@ def _main_sections(results: list[Result], metric: str, search: str | None) -> li
             for row in table.rows
         ]
         if any(cell != Cell() for cell in table.baseline.values()):
-            rows.append([baseline, *(_cell(table.baseline[column], '–') for column in columns)])
+            baseline = [_baseline_cell(table.baseline[column]) for column in columns]
+            rows.append([table.baseline_name, *baseline])
         sections.append(Section(title, ['', *columns], rows, []))
-    sections[-1].notes.extend([*_legend(table, metric), *_select_notes(results)])
+    sections[-1].notes.extend([*_legend(table, metric), *select_notes(results)])
     return sections
 
 
@@ -121,43 +136,36 @@ def _legend(table: Table, metric: str) -> list[str]:
         'First line: ours, mean ± standard deviation over seeds; * is the best of its column. Avg: '
         'over the seeds that all its tasks have, if there are any.'
     ]
+    is_compared = any(cell.difference is not None for cell in table.cells.values())
+    difference = '; diff.: ours minus that, in points' * is_compared
     if metric == 'spearman':
         notes += [
-            f'publ.: {_SPEARMAN_SOURCES}, one run each; diff.: ours minus that, in points.',
+            f'publ.: {_SPEARMAN_SOURCES}, one run each{difference}.',
             f'{_SPEARMAN_AVERAGES}; so none of these is marked as the best.',
         ]
     if metric == 'accuracy':
         notes.append(
             'publ.: kexue.fm/archives/8860 (Interact with the CoSENT loss: archives/9341), one run '
-            'each; diff.: ours minus that, in points.'
+            f'each{difference}.'
         )
+        if any(cell.published is not None for cell in table.baseline.values()):
+            notes.append(_MAJORITY_NOTE)
         repeated = [model for model, method in table.rows if method == 'interact']
         notes += _repeated_notes(repeated)
-    return notes
+    return [*notes, *unlike_notes(table)]
 
 
-def _select_notes(results: list[Result]) -> list[str]:
-    """Name the runs that kept their epoch by another measure than the one shown."""
-    notes = []
-    for select, other in (('accuracy', 'Spearman'), ('spearman', 'accuracy')):
-        names = [
-            str(result.name)
-            for result in results
-            if result.select == select and (result.measure == 'spearman') != (select == 'spearman')
-        ]
-        if names:
-            kept = f'Epoch kept by valid {MEASURES[select]}, not {other}'
-            notes.append(f'{kept}: {", ".join(names)}.')
-    return notes
+def _baseline_cell(cell: Cell) -> str:
+    """Return the figure of the runs' own test pairs, or in brackets of the published splits."""
+    return percent(cell.mean) if cell.published is None else f'({percent(cell.published)})'
 
 
-def _cell(cell: Cell, missing: str = 'not run') -> str:
+def _cell(cell: Cell) -> str:
     """Return the lines of a cell: ours, published, difference."""
-    lines = [missing if cell.mean is None else f'{100 * cell.mean:.2f}']
+    lines = ['not run' if cell.mean is None else f'{100 * cell.mean:.2f}']
     if cell.sd is not None:
         lines[0] += f' ±{100 * cell.sd:.2f}'
-    if cell.best:
-        lines[0] += '*'
+    lines[0] += '*' * cell.best + UNLIKE * bool(cell.unlike)
     if cell.published is not None:
         lines.append(f'publ. {100 * cell.published:.2f}')
     if cell.difference is not None:

@@ -1,5 +1,6 @@
 """The results table as data: encoder and method by task, ours beside the published figure."""
 
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +15,10 @@ from cosent_tf.published import (
     table_tasks,
 )
 from cosent_tools.report.evaluation import Result, row_order
+from cosent_tools.report.settings import unlike_each_other
 
 MEASURES = {'accuracy': 'accuracy', 'f1': 'F1', 'macro_f1': 'macro-F1', 'spearman': 'Spearman'}
+MAJORITY_CLASS = 'Majority class'
 HEADINGS = {'accuracy': 'accuracy (%)', 'f1': 'F1 (%)', 'spearman': 'Spearman (×100)'}
 
 
@@ -27,11 +30,14 @@ class Cell(NamedTuple):
     seeds: tuple[int, ...] = ()
     published: float | None = None
     best: bool = False  # of its column, where there is more than one
+    unlike: tuple[str, ...] = ()  # what its runs differ in, from the published one or each other
 
     @property
     def difference(self) -> float | None:
-        """Ours minus the published figure."""
-        return None if None in (self.mean, self.published) else self.mean - self.published
+        """Ours minus the published figure, of runs that are like the published one."""
+        if self.unlike or None in (self.mean, self.published):
+            return None
+        return self.mean - self.published
 
 
 class Table(NamedTuple):
@@ -41,6 +47,7 @@ class Table(NamedTuple):
     columns: list[str]
     cells: dict[tuple[tuple[str, str], str], Cell]
     baseline: dict[str, Cell]  # answering the same for every pair
+    baseline_name: str
 
 
 def method_label(model: str, method: str) -> str:
@@ -68,21 +75,26 @@ def build_table(results: list[Result], metric: str) -> Table:
         results: of any runs.
         metric: 'accuracy', 'f1' (nothing was published) or 'spearman'.
     """
-    values, examples = {}, {}  # {(row, column): {seed: value}}, {column: a result}
+    values, runs_of, examples = {}, {}, {}  # {(row, column): {seed: value}}, … {column: a result}
     for result in sorted(results, key=lambda result: row_order(result.name)):
         row, column = (result.name.model, result.name.method), column_of(result, metric)
         values.setdefault((row, column), {})[result.name.seed] = result.value
+        runs_of.setdefault((row, column), []).append(result)
         examples[column] = result
     rows = list(dict.fromkeys(row for row, _ in values)) or list(PUBLISHED)
     tasks = table_tasks(metric)
     columns = [*tasks, 'Avg', *sorted(examples.keys() - set(tasks))]
     cells = {}
     for row in rows:
-        runs = [values.get((row, task), {}) for task in averaged_tasks(metric, row[1])]
+        averaged = [(row, task) for task in averaged_tasks(metric, row[1])]
         for column in columns:
-            cell = _average(runs) if column == 'Avg' else _cell(values.get((row, column), {}))
-            published = published_figure(metric, column, *row)
-            cells[row, column] = cell._replace(published=_fraction(published))
+            parts = averaged if column == 'Avg' else [(row, column)]
+            seeds = [values.get(part, {}) for part in parts]
+            cell = _average(seeds) if column == 'Avg' else _cell(*seeds)
+            published = _fraction(published_figure(metric, column, *row))
+            unlike = chain.from_iterable(_unlike(runs_of.get(part, [])) for part in parts)
+            unlike = tuple(dict.fromkeys(unlike)) if cell.mean is not None else ()
+            cells[row, column] = cell._replace(published=published, unlike=unlike)
     for column in columns:
         if (metric, column) == ('spearman', 'Avg'):
             continue
@@ -92,7 +104,15 @@ def build_table(results: list[Result], metric: str) -> Table:
         for row in means if len(means) > 1 else ():
             best = means[row] == max(means.values())
             cells[row, column] = cells[row, column]._replace(best=best)
-    return Table(rows, columns, cells, _baseline(examples, columns, metric))
+    name = MAJORITY_CLASS if metric == 'accuracy' else 'Same answer for all'
+    return Table(rows, columns, cells, _baseline(examples, columns, metric), name)
+
+
+def _unlike(results: list[Result]) -> list[str]:
+    """Return what the runs of a cell differ in, from the published one and from each other."""
+    unlike = chain.from_iterable(result.unlike for result in results)
+    settings = {result.name.seed: result.settings for result in results}
+    return [*dict.fromkeys(unlike), *unlike_each_other(settings)]
 
 
 def column_of(result: Result, metric: str) -> str:
@@ -125,15 +145,16 @@ def _average(tasks: list[dict[int, float]]) -> Cell:
 
 
 def _baseline(examples: dict[str, Result], columns: list[str], metric: str) -> dict[str, Cell]:
-    """Return what the same answer for every test pair gives, in each column that has a result."""
-    published = MAJORITY if metric == 'accuracy' else {}
-    baseline = {}
-    for column in columns:
-        mean = _constant_answer(examples[column]) if column in examples else None
-        baseline[column] = Cell(mean, published=_fraction(published.get(column)))
+    """Return what the same answer for every test pair gives, in each column.
+
+    `published` is that of the published splits, where there are no results to compute it from.
+    """
+    shares = MAJORITY if metric == 'accuracy' else {}
+    baseline = {column: Cell(published=_fraction(shares.get(column))) for column in columns}
+    baseline |= {column: Cell(_constant_answer(result)) for column, result in examples.items()}
     means = [baseline[task].mean for task in TASKS]
     if None not in means:
-        baseline['Avg'] = baseline['Avg']._replace(mean=float(np.mean(means)))
+        baseline['Avg'] = Cell(float(np.mean(means)))
     return baseline
 
 

@@ -1,6 +1,7 @@
 """What a run costs, before it is started: steps, tokens, floating-point operations, memory, disk.
 
-Tokens, and what follows from them, are estimates: lengths are those of some of the pairs.
+Tokens, and what follows from them, are estimates: lengths are those of some of the pairs; of a
+published task whose files are not here yet, the mean of such pairs as are public.
 """
 
 from argparse import Namespace
@@ -11,8 +12,17 @@ from typing import NamedTuple
 import numpy as np
 
 from cosent_tf.bert.sources import find_weights, is_joint
+from cosent_tf.cli import MODELS
 from cosent_tf.data import SPLITS, Split, read_split, split_path, tokenize_pairs, tokenize_sentences
+from cosent_tf.published import ENCODER, PAIRS
+from cosent_tf.run.folder import RunName
+from cosent_tools.report.section import Section
 
+# Tokens of a sentence, [CLS] and [SEP] among them: means over the public valid and test files, of
+# STS-B over train. LCQMC's were not at hand: taken for ATEC's, questions as short.
+TOKENS = {'ATEC': 15.4, 'BQ': 13.6, 'LCQMC': 15.4, 'PAWSX': 38.4, 'STS-B': 20.8}
+# The configuration of both published encoders.
+BASE = {**ENCODER, 'max_position_embeddings': 512, 'type_vocab_size': 2}
 SAMPLE = 2000  # training pairs whose lengths are measured
 SCORE = 22  # bytes of a label and a score in a prediction file
 FLOAT = 4  # bytes
@@ -28,6 +38,7 @@ class Cost(NamedTuple):
     gpu: float | None = None  # bytes, of the longest rows encoded at once; 0 on the CPU
     weights: int | None = None  # bytes of best.weights.h5
     predictions: int | None = None  # bytes of both files
+    sizes: str = 'counted'  # or 'published', of files that are not here yet
 
     def kept(self, keep_weights: str) -> int:
         """Bytes on disk of the finished run, with its best weights or none."""
@@ -73,19 +84,81 @@ def estimate_cost(args: Namespace) -> Cost:
     pairs = len(splits['train'].pairs)
     lengths = _lengths(splits['train'].path, args.bert_dir, args.maxlen, is_joint(args.method))
     repeats = args.epochs * pairs / len(lengths)  # of the sample
-    weights = FLOAT * count_weights(config)
     at_once = args.micro_batch or args.batch_size
     longest = np.full(at_once * lengths.shape[1], lengths.max())
-    gpu = 4 * weights + activations(config, longest, args.precision != 'fp32')
     return Cost(
         pairs,
         count_steps(pairs, args),
         tokens=repeats * lengths.sum(),
         flop=repeats * 3 * forward_flop(config, lengths.reshape(-1)),
-        gpu=0 if args.device == 'cpu' else gpu,
-        weights=weights,
+        gpu=_gpu(config, longest, args),
+        weights=FLOAT * count_weights(config),
         predictions=sum(_written(splits[name]) for name in ('valid', 'test')),
     )
+
+
+def expect_cost(args: Namespace, pairs: int | None) -> Cost:
+    """Estimate what a run will cost whose encoder, or whose published task, is not there yet.
+
+    Args:
+        args: of a training script; without `bert_dir`, the encoder is not there.
+        pairs: of train, None of a published task that is not there.
+    """
+    from cosent_tf.bert.formats import read_config  # not at the top: TensorFlow
+
+    sizes = 'counted' if pairs else 'published'
+    pairs = pairs or PAIRS[args.task][0]
+    if args.task not in PAIRS or not (args.bert_dir or args.model in MODELS):
+        return Cost(pairs, count_steps(pairs, args), sizes=sizes)  # nothing to go by
+    config = read_config(Path(args.bert_dir)) if args.bert_dir else BASE
+    sentence = TOKENS[args.task]
+    of_pair = [2 * sentence - 1] if is_joint(args.method) else [sentence, sentence]
+    lengths = np.minimum(np.tile(of_pair, args.epochs * pairs), args.maxlen)
+    longest = np.full((args.micro_batch or args.batch_size) * len(of_pair), args.maxlen)
+    text = 3 * 2 * (sentence - 2)  # bytes of a pair, three a character
+    return Cost(
+        pairs,
+        count_steps(pairs, args),
+        tokens=lengths.sum(),
+        flop=3 * forward_flop(config, lengths),
+        gpu=_gpu(config, longest, args),
+        weights=FLOAT * count_weights(config),
+        predictions=round(sum(PAIRS[args.task][1:]) * (text + SCORE)),
+        sizes='published',
+    )
+
+
+def plan_section(costs: dict[RunName, Cost], keep_weights: str, fetched: list[str]) -> Section:
+    """Show what is to be run, and what is fetched first."""
+    columns = ['run', 'sizes', 'pairs', 'steps', 'tokens (M)', 'TFLOP', 'disk (MB)']
+    rows, total = [], np.zeros(4)
+    for name, cost in costs.items():
+        figures = ['?'] * 3
+        if cost.flop is not None:
+            numbers = cost.tokens / 1e6, cost.flop / 1e12, cost.kept(keep_weights) / 1e6
+            figures = [f'{number:,.1f}' for number in numbers]
+            total[1:] += numbers
+        total[0] += cost.steps
+        rows.append([str(name), cost.sizes, f'{cost.pairs:,}', f'{cost.steps:,}', *figures])
+    notes = [
+        'Pairs of an epoch, the rest of all epochs; tokens and TFLOP of training are estimates.'
+    ]
+    if any(cost.sizes == 'published' for cost in costs.values()):
+        notes.append(
+            'published: not all files are here; from the published numbers of pairs, the mean '
+            f'tokens of a sentence ({", ".join(f"{task} {n}" for task, n in TOKENS.items())}; '
+            "LCQMC's are assumed) and BERT-base."
+        )
+    known = [cost for cost in costs.values() if cost.flop is not None]
+    if known and len(known) == len(costs):
+        numbers = (f'{number:,.1f}' for number in total[1:])
+        rows.append(['all', '', '', f'{total[0]:,.0f}', *numbers])
+        more = max(cost.in_progress for cost in known) / 1e6
+        notes.append(f'While a run is in progress, up to {more:,.1f} MB more on disk.')
+    elif costs:
+        notes.append('?: known once encoder and data are there.')
+    title = f'{len(costs)} run{"s" * (len(costs) != 1)} to go'
+    return Section(title, columns, rows, notes + fetched, text_columns=2)
 
 
 def count_weights(config: dict) -> int:
@@ -129,6 +202,14 @@ def activations(config: dict, lengths: np.ndarray, half: bool) -> float:
     hidden, heads = config['hidden_size'], config['num_attention_heads']
     layer = 34 * hidden * lengths.sum() + 5 * heads * np.square(lengths).sum()
     return float((1 if half else 2) * config['num_hidden_layers'] * layer)
+
+
+def _gpu(config: dict, longest: np.ndarray, args: Namespace) -> float:
+    """Return the bytes on a GPU of weights, gradients, moments and the longest rows at once."""
+    if args.device == 'cpu':
+        return 0
+    weights = FLOAT * count_weights(config)
+    return 4 * weights + activations(config, longest, args.precision != 'fp32')
 
 
 @lru_cache
