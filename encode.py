@@ -23,6 +23,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from cosent_tf import configure_process
+
+configure_process()  # memory, threads, float32; before TensorFlow is imported
+
 from cosent_tf.bert.backends import BACKENDS
 from cosent_tf.bert.precision import POLICIES
 from cosent_tf.bert.scoring import load_scorer

@@ -26,6 +26,10 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+from cosent_tf import configure_process
+
+configure_process()  # memory, threads, float32; before TensorFlow is imported
+
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.formats import read_config, read_vocab
 from cosent_tf.bert.onnx_graph import write_graph

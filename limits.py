@@ -56,6 +56,7 @@ class Said(NamedTuple):
 
 def main():
     args = parse_args()
+    cosent_tf.configure_process()
     interact, vectors = open_run(args.interact, joint=True), open_run(args.vectors, joint=False)
     check_same_pairs(interact, vectors)
     texts = choose_sentences(interact, args.sentences)

@@ -13,6 +13,10 @@ Published test accuracy (%, kexue.fm/archives/8860), and ours: python eval_accur
     RoBERTa   85.93   83.42   87.63   76.55   83.38
 """
 
+from cosent_tf import configure_process
+
+configure_process()  # memory, threads, float32; before TensorFlow is imported
+
 from cosent_tf.bert.compat import Adam, keras
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
 from cosent_tf.bert.rows import RowEncoder

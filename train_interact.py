@@ -12,6 +12,10 @@ Published test accuracy (%, kexue.fm/archives/8860), and ours: python eval_accur
     RoBERTa   86.04   83.62   88.22   83.33   85.30
 """
 
+from cosent_tf import configure_process
+
+configure_process()  # memory, threads, float32; before TensorFlow is imported
+
 from cosent_tf.bert.compat import Adam, keras
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
 from cosent_tf.bert.rows import RowEncoder

@@ -15,6 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common import alternate, report, timed
+from cosent_tf import configure_process
+
+configure_process()  # memory, threads, float32; before TensorFlow is imported
+
 from cosent_tf.bert.compat import tf
 from cosent_tf.cli import make_parser, positive
 from cosent_tf.losses import SCALE, cosent_loss

@@ -5,6 +5,10 @@ import itertools
 from pathlib import Path
 
 from benchmarks.workload import Workload
+from cosent_tf import configure_process
+
+configure_process()  # memory, threads, float32; before TensorFlow is imported
+
 from cosent_tf.bert.pretrained import SPECIAL_TOKENS
 from cosent_tf.cli import make_parser, positive
 from cosent_tf.data import Pair, read_pairs, split_path

@@ -14,6 +14,10 @@ import numpy as np
 
 from benchmarks.common import Turn
 from benchmarks.workload import SEED, Workload
+from cosent_tf import configure_process
+
+configure_process()  # memory, threads, float32; before TensorFlow is imported
+
 from cosent_tf.bert.backends import make_row_encoder
 from cosent_tf.bert.compat import Adam, PlainAdam, build_transformer_model, keras, tf
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer

@@ -7,6 +7,7 @@ TensorFlow do not wait for it.
 import importlib
 
 _PUBLIC = {
+    'configure_process': 'process',
     'load_encoder': 'bert.vectors',
     'load_scorer': 'bert.scoring',
     'cosent_loss': 'losses',

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from cosent_tf.bert.compat import has_hidden_gpu, tf, use_cpu
+from cosent_tf.bert.compat import has_hidden_gpu, tf
 from cosent_tf.errors import RunError, UserError
+from cosent_tf.process import use_cpu
 
 STRATEGIES = {
     'one': lambda: None,

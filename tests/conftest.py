@@ -10,6 +10,10 @@ from huggingface_hub import constants
 
 os.environ.setdefault('CUDA_VISIBLE_DEVICES', '-1')  # the CPU, and no word about a GPU
 
+from cosent_tf import configure_process
+
+configure_process()  # memory, threads, float32; before TensorFlow is imported
+
 import download
 from cosent_tf import published
 from cosent_tf.bert.compat import keras

@@ -6,12 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from cosent_tf.bert.allocator import keep_freed_memory
+from cosent_tf.process import keep_freed_memory
 from tests.helpers import run_code
 
 FAULTS = """
 import resource
-from cosent_tf.bert.compat import tf
+from cosent_tf import configure_process
+configure_process()
+import tensorflow as tf
 
 ones = tf.Variable(tf.ones((1000, 4000)))  # 16 MB
 

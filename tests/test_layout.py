@@ -41,7 +41,7 @@ def test_the_package_imports_neither_tools_nor_scripts():
         'from cosent_tools.report import plots, render, sections',
         'import eval_accuracy, download, train_table, compare_original',
         'import limits, cosent_tools.limits.theory',
-        'from cosent_tf import powell_threshold, read_pairs, read_predictions',
+        'from cosent_tf import configure_process, powell_threshold, read_pairs, read_predictions',
     ],
 )
 def test_what_needs_no_tensorflow_does_not_import_it(statement):

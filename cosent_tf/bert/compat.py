@@ -3,13 +3,18 @@
 bert4keras 0.11.5 was written for Keras 2.3 and TensorFlow 1.15. It runs on TensorFlow 2.21 when
 
 1. it finds Keras 2 (the tf_keras package) behind `import keras` and `tf.keras`,
-2. `keras.optimizers.Optimizer` is the legacy class while `bert4keras.optimizers` is imported,
+2. `keras.optimizers.Optimizer` is the legacy class,
 3. `distutils.util.strtobool` exists, which left Python in 3.12.
 
-Its dropout layers become ours, for the sake of interrupted runs.
+All of this holds while bert4keras is imported, which imports nothing of it later. Afterwards the
+process has the `keras`, `tf.keras` and distutils that it had, or none: Keras 3 can be used beside
+this package, whichever is imported first. What stays is bert4keras's names among the custom objects
+of tf_keras.
 
 Everything else in this project imports keras, K, Adam, Tokenizer and build_transformer_model from
-here, and so never depends on the order of imports.
+here. `keras` is a namespace of its own over tf_keras: nobody else sees what is changed in it, by
+bert4keras functions of the backend, by us the optimizer and, for the sake of interrupted runs, the
+dropout layer.
 """
 # ruff: noqa: F401 (imported for the others)
 
@@ -23,22 +28,50 @@ import types
 from collections.abc import Iterator
 from pathlib import Path
 
-from cosent_tf.bert.allocator import keep_freed_memory
+for package, command in (
+    ('tensorflow', 'pip install -r requirements.txt'),
+    ('tf_keras', 'pip install -r requirements.txt'),
+    ('bert4keras', 'pip install --no-deps bert4keras==0.11.5'),
+):
+    if importlib.util.find_spec(package) is None:
+        raise ImportError(f'{package} is not installed: {command}')
 
 
-def _check_nothing_imported_keras_3() -> None:
-    """Refuse a process in which Keras 3 was there first: it cannot be taken back."""
-    first = sys.modules.get('keras')
-    version = getattr(first, '__version__', '2')
-    tensorflow = sys.modules.get('tensorflow')
-    if tensorflow is not None and not os.environ.get('TF_USE_LEGACY_KERAS'):
-        version = getattr(tensorflow.keras, '__version__', version)
-    if int(version.split('.')[0]) >= 3:
-        raise ImportError(
-            f'Keras {version} was imported before cosent_tf.bert.compat, and bert4keras needs '
-            'Keras 2 (tf_keras): import cosent_tf.bert.compat first, or set TF_USE_LEGACY_KERAS=1 '
-            'and TF_KERAS=1 in the environment.'
-        )
+@contextlib.contextmanager
+def _apart(*packages: str) -> Iterator[None]:
+    """Import without what has been imported of some packages, and put that back afterwards."""
+
+    def found() -> list[str]:
+        own = tuple(f'{package}.' for package in packages)
+        return [name for name in sys.modules if f'{name}.'.startswith(own)]
+
+    before = {name: sys.modules.pop(name) for name in found()}
+    try:
+        yield
+    finally:
+        for name in found():
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+with _apart('keras'):
+    sys.modules['keras.src'] = None  # else TensorFlow loads Keras 3, for seconds and for nothing
+    import tensorflow as tf
+    import tf_keras
+
+keras = types.ModuleType('keras')
+vars(keras).update(vars(tf_keras))
+
+
+class Dropout(keras.layers.Dropout):
+    """Dropout with masks from TensorFlow's global generator, whose state can be saved."""
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        def dropped() -> tf.Tensor:
+            seed = tf.random.get_global_generator().make_seeds()[:, 0]  # (2,)
+            return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed)
+
+        return keras.backend.in_train_phase(dropped, inputs, training)
 
 
 def _strtobool(value: str) -> int:
@@ -50,93 +83,34 @@ def _strtobool(value: str) -> int:
     raise ValueError(f'invalid truth value {value!r}')
 
 
-def _provide_distutils() -> None:
-    """Stand in for the one function of distutils that bert4keras imports."""
-    if importlib.util.find_spec('distutils') is None:
-        util = types.ModuleType('distutils.util')
-        util.strtobool = _strtobool
-        sys.modules['distutils'] = types.ModuleType('distutils')
-        sys.modules['distutils.util'] = util
-
-
 @contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Drop what TensorFlow's native code prints while it loads, before any log level applies."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with open(os.devnull, 'wb') as devnull:
-        os.dup2(devnull.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
+def _as_bert4keras_expects() -> Iterator[None]:
+    """Put in place what bert4keras looks for while it is imported."""
+    util = types.ModuleType('distutils.util')
+    util.strtobool = _strtobool
+    bound, chosen = vars(tf)['keras'], os.environ.get('TF_KERAS')  # getattr would load Keras 3
+    with _apart('keras', 'tensorflow.keras', 'distutils'):
+        sys.modules |= {'keras': keras, 'distutils': util, 'distutils.util': util}
+        tf.keras, os.environ['TF_KERAS'] = keras, '1'
+        for name in ('backend', 'layers', 'optimizers'):  # tf_keras's own stay as they are
+            importlib.import_module(f'keras.{name}')
+        keras.layers.Dropout = Dropout
+        keras.optimizers.Optimizer = keras.optimizers.legacy.Optimizer
+        try:
+            yield
+        finally:
+            tf.keras = bound
+            del os.environ['TF_KERAS']
+            if chosen is not None:
+                os.environ['TF_KERAS'] = chosen
 
 
-_check_nothing_imported_keras_3()
-os.environ['TF_USE_LEGACY_KERAS'] = '1'
-os.environ['TF_KERAS'] = '1'
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-_provide_distutils()
-keep_freed_memory()
-
-for package, command in (
-    ('tensorflow', 'pip install -r requirements.txt'),
-    ('tf_keras', 'pip install -r requirements.txt'),
-    ('bert4keras', 'pip install --no-deps bert4keras==0.11.5'),
-):
-    if importlib.util.find_spec(package) is None:
-        raise ImportError(f'{package} is not installed: {command}')
-
-with _quiet_stderr():
-    import tensorflow as tf
-
-    keras = tf.keras  # tf_keras, because of TF_USE_LEGACY_KERAS
-    sys.modules['keras'] = keras  # bert4keras imports `keras.models` and others by this name
-
-    class Dropout(keras.layers.Dropout):
-        """Dropout with masks from TensorFlow's global generator, whose state can be saved."""
-
-        def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-            def dropped() -> tf.Tensor:
-                seed = tf.random.get_global_generator().make_seeds()[:, 0]  # (2,)
-                return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed)
-
-            return keras.backend.in_train_phase(dropped, inputs, training)
-
-    _current_optimizer = keras.optimizers.Optimizer
-    keras.optimizers.Optimizer = keras.optimizers.legacy.Optimizer
-    _layers = importlib.import_module('keras.layers')  # takes the place of the lazy keras.layers
-    _current_dropout, _layers.Dropout = _layers.Dropout, Dropout
+with _as_bert4keras_expects():
     from bert4keras.backend import K
     from bert4keras.layers import Embedding, PositionEmbedding
     from bert4keras.models import BERT, build_transformer_model
     from bert4keras.optimizers import Adam as PlainAdam
     from bert4keras.tokenizers import Tokenizer
-
-    keras.optimizers.Optimizer, _layers.Dropout = _current_optimizer, _current_dropout
-
-# Else "float32" products on NVIDIA GPUs from Ampere on would have factors of 10 bits (TF32).
-tf.config.experimental.enable_tensor_float_32_execution(False)
-
-
-def _use_cores() -> None:
-    """On a CPU, run operations side by side instead of splitting each one over all cores.
-
-    The two groups that a batch is encoded in (vectors.PooledVector) do not wait for each other, and
-    many of their operations are too small to be split. Measured on 2 cores only; where there are
-    more, larger operations share the threads that remain.
-    """
-    allowed = getattr(os, 'sched_getaffinity', None)  # not on macOS
-    cores = len(allowed(0)) if allowed else os.cpu_count() or 1
-    if tf.config.get_visible_devices('GPU') or 'TF_NUM_INTRAOP_THREADS' in os.environ:
-        return
-    with contextlib.suppress(RuntimeError):  # too late, TensorFlow has been used in this process
-        tf.config.threading.set_intra_op_parallelism_threads(-(-cores // 2))
-        tf.config.threading.set_inter_op_parallelism_threads(cores)
-
-
-_use_cores()
 
 
 class Adam(PlainAdam):
@@ -175,12 +149,6 @@ def versions() -> dict[str, str]:
         'tensorflow': tf.__version__,  # whichever package it came in
         **{name: importlib.metadata.version(name) for name in libraries},
     }
-
-
-def use_cpu() -> None:
-    """Do without the GPUs of this machine; the first thing to do in a process."""
-    tf.config.set_visible_devices([], 'GPU')
-    _use_cores()
 
 
 def has_hidden_gpu() -> bool:

@@ -130,7 +130,8 @@ def load_encoder(
     Args:
         run_or_bert_dir: `runs/{task}.{model}.{method}.seed{n}`, a folder with a BERT, or `hf:NAME`.
         precision: what it computes in, whatever the run was trained in or this process uses:
-            'fp32', 'bf16' or 'fp16'.
+            'fp32', 'bf16' or 'fp16'. On GPUs from Ampere on, fp32 is TF32 unless the process has
+            switched that off (`configure_process`).
         backend: what it computes with: 'tensorflow', or 'openvino', on the CPU and in fp32 only.
 
     Raises:
