@@ -35,7 +35,7 @@ from cosent_tf.cli import exit_on_error, make_parser
 from cosent_tf.decisions import Rule
 from cosent_tf.errors import UserError
 from cosent_tf.files import write_atomic
-from cosent_tf.readers import iter_lines
+from cosent_tf.readers import iter_lines, tell_quotes
 from cosent_tf.run.folder import METRICS_FILE, read_metrics
 
 CHUNK = 10_000  # lines encoded together: equal ones once, like lengths side by side
@@ -120,8 +120,8 @@ def read_rule(run: Path) -> Rule:
 
 def text_pairs(path: Path) -> Iterator[tuple[str, str]]:
     """Yield the pairs of a file; a line that is none is an error, as every line gets a score."""
-    for number, line in enumerate(iter_lines(path), 1):
-        fields = line.split('\t')
+    rows = (line.split('\t') for line in iter_lines(path))
+    for number, fields in tell_quotes(path, enumerate(rows, 1)):
         if len(fields) != 2:
             raise UserError(f'{path}:{number}: {len(fields)} fields, must be text1 <tab> text2')
         yield fields[0], fields[1]

@@ -16,6 +16,7 @@ def audit(splits: Mapping[str, Sequence[Sequence]]) -> Counts:
 
     Args:
         splits: by name, rows that start with text1, text2, label; with test, not always with train.
+            Where all labels are None, or the same, they are none.
 
     Returns:
         pairs_in_two_splits: by 'train, test' and so on, distinct pairs that stand in both;
@@ -25,12 +26,13 @@ def audit(splits: Mapping[str, Sequence[Sequence]]) -> Counts:
         test_sentences: distinct ones; test_sentences_in_train: those that train has too, or None.
     """
     pairs, labels, contradictory = {}, {}, set()
+    labelled = [name for name, rows in splits.items() if len({row[2] for row in rows}) > 1]
     for name, rows in splits.items():
         pairs[name] = set()
         for text1, text2, label, *_ in rows:
             pair = (text1, text2) if text1 <= text2 else (text2, text1)
             pairs[name].add(pair)
-            if labels.setdefault(pair, label) != label:
+            if name in labelled and labels.setdefault(pair, label) != label:
                 contradictory.add(pair)
     sentences = {name: {text for pair in pairs[name] for text in pair} for name in splits}
     train = sentences.get('train')
@@ -41,7 +43,7 @@ def audit(splits: Mapping[str, Sequence[Sequence]]) -> Counts:
         },
         'contradictory_pairs': len(contradictory),
         'identical_labelled_0': {
-            name: sum(row[0] == row[1] and row[2] == 0 for row in rows)
+            name: sum(row[0] == row[1] and row[2] == 0 for row in rows) if name in labelled else 0
             for name, rows in splits.items()
         },
         'placeholders': {name: sum(map(has_placeholder, rows)) for name, rows in splits.items()},

@@ -5,6 +5,7 @@ A task is three files, `{data_dir}/{TASK}/{TASK}.{train,valid,test}.data`, UTF-8
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -13,10 +14,11 @@ from tqdm import tqdm
 
 from cosent_tf.audit import audit, describe
 from cosent_tf.errors import UserError
+from cosent_tf.metrics import has_two_labels
 from cosent_tf.readers import SUFFIXES, Pair, iter_pairs, read_pairs
 
 SPLITS = ('train', 'valid', 'test')
-MAX_SKIPPED = 0.01  # share of lines without three fields above which a file is not this format
+MAX_SKIPPED = 0.01  # share of lines without the fields above which a file is not this format
 
 
 class Split(NamedTuple):
@@ -28,15 +30,15 @@ class Split(NamedTuple):
 
     @property
     def labels(self) -> np.ndarray:
-        """The labels, (n,) int64, or float64 if not all are whole."""
-        return np.array([label for _, _, label in self.pairs])
+        """The labels, (n,) int64, or float64 if not all are whole; NaN where there are none."""
+        return np.array([np.nan if label is None else label for _, _, label in self.pairs])
 
 
-def read_split(path: str | Path) -> Split:
+def read_split(path: str | Path, needs_labels: bool = True) -> Split:
     """Read a file and check that it can be trained on or scored.
 
     Raises:
-        UserError: as `read_pairs`; more than 1 % of the lines skipped; fewer than two labels.
+        UserError: as `read_pairs`; over 1 % of the lines skipped; not the labels that are needed.
     """
     pairs, skipped = read_pairs(path)
     lines = len(pairs) + skipped
@@ -45,21 +47,33 @@ def read_split(path: str | Path) -> Split:
             f'{path}: {skipped} of {lines} lines do not have three fields (text1, text2, label); '
             'more than 1 % is taken for another format'
         )
-    if len({label for _, _, label in pairs}) < 2:
-        raise UserError(f'{path}: every label is {pairs[0][2]}; both classes are needed')
-    return Split(pairs, skipped, Path(path))
+    split = Split(pairs, skipped, Path(path))
+    if needs_labels and (problem := _no_measure(split)):
+        raise UserError(f'{path}: {problem}; only test may do with less than two different ones')
+    return split
+
+
+def _no_measure(split: Split) -> str:
+    """Return why nothing can be measured by the labels, '' if it can."""
+    label = split.pairs[0][2]
+    reason = 'no labels' if label is None else f'every label is {label}'
+    return '' if has_two_labels(split.labels) else reason
 
 
 def read_task(data_dir: str | Path, task: str) -> dict[str, Split]:
     """Read the train, valid and test files of a task, and say on the screen what was read.
+
+    Test may have no labels, or one throughout, as competitions publish it: nothing is measured.
 
     Raises:
         UserError: as `read_split`.
     """
     splits = {}
     for name in SPLITS:
-        splits[name] = split = read_split(split_path(data_dir, task, name))
+        splits[name] = split = read_split(split_path(data_dir, task, name), name != 'test')
         note = f', {split.skipped} lines without three fields skipped' if split.skipped else ''
+        if problem := _no_measure(split):
+            note += f', {problem}: scored, but not measured'
         print(f'{task} {name}: {len(split.pairs)} pairs{note}', flush=True)
     counts = audit({name: split.pairs for name, split in splits.items()})
     print(f'{task} audit: {describe(counts)}', flush=True)
@@ -84,20 +98,33 @@ def class_count(splits: dict[str, Split]) -> int:
     """Return the number of classes C of labels 0 … C−1, at least 2.
 
     Raises:
-        UserError: a label that is not whole, negative, or beyond those of the training pairs.
+        UserError: a label that is not whole, negative, or of which train has no example.
     """
     classes = max(2, int(splits['train'].labels.max()) + 1)
     for split in splits.values():
-        labels = split.labels
+        labels = split.labels[~np.isnan(split.labels)]
         wrong = labels[(labels < 0) | (labels >= classes) | (labels % 1 != 0)]
         if len(wrong):
-            pairs = iter_pairs(split.path)
-            line = next(number for number, pair in pairs if pair and pair[2] == wrong[0])
             raise UserError(
-                f'{split.path}:{line}: label {wrong[0]}, but a classifier of the training '
+                f'{_place(split, wrong[0])}: label {wrong[0]}, but a classifier of the training '
                 f'pairs has the labels 0 … {classes - 1}; grades are for the CoSENT loss'
             )
+    train = splits['train']
+    known = set(train.labels.tolist())
+    absent = list(islice((label for label in range(classes) if label not in known), 4))
+    if absent:
+        raise UserError(
+            f'{_place(train, classes - 1)}: label {classes - 1} makes {classes} classes, but train '
+            f'has no example of {", ".join(map(str, absent[:3]))}{", …" * (len(absent) > 3)}; '
+            'number the classes from 0, without gaps'
+        )
     return classes
+
+
+def _place(split: Split, label: float) -> str:
+    """Return path and line of the first pair with a label."""
+    pairs = iter_pairs(split.path)
+    return f'{split.path}:{next(number for number, pair in pairs if pair and pair[2] == label)}'
 
 
 class Tokenizer(Protocol):
@@ -192,6 +219,13 @@ class Batches:
 
     def __len__(self) -> int:
         return -(-len(self.labels) // self.batch_size)
+
+    def count_one_class(self) -> int:
+        """Return how many batches of the first epoch hold one class, or grade, alone."""
+        order = np.random.RandomState(self.seed).permutation(len(self.labels))
+        starts = range(0, len(order), self.batch_size)
+        batches = (self.labels[order[start : start + self.batch_size]] for start in starts)
+        return sum(not has_two_labels(labels) for labels in batches)
 
     def epochs(
         self, first: int = 0, parts: int = 1, own: slice = slice(1)

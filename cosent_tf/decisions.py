@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cosent_tf.errors import UserError
-from cosent_tf.metrics import accuracy, f1, macro_f1, spearman
+from cosent_tf.metrics import accuracy, f1, has_two_labels, macro_f1, spearman
 from cosent_tf.thresholds import best_threshold, powell_class_weights, powell_threshold
 
 
@@ -41,10 +41,12 @@ class Rule(NamedTuple):
         """Return accuracy, f1 and spearman, None where the rule has no such measure.
 
         Args:
-            labels: (n,) numbers.
+            labels: (n,) numbers; where all are the same, or NaN, everything is None.
             scores: (n,), or (n, C) probabilities.
         """
         measures = {'accuracy': None, 'f1': None, 'spearman': None}
+        if not has_two_labels(labels):
+            return measures
         if self.class_weights is None:
             measures['spearman'] = spearman(labels, scores)
         if not self.graded:

@@ -17,6 +17,11 @@ def cosine_similarity(u: ArrayLike, v: ArrayLike) -> np.ndarray:
     return np.einsum('nd,nd->n', u, v) / np.where(norms > 0, norms, 1)
 
 
+def has_two_labels(labels: ArrayLike) -> bool:
+    """Return whether (n,) labels differ at all: if not, or if all are NaN, they measure nothing."""
+    return len(np.unique(labels)) > 1
+
+
 def spearman(y_true: ArrayLike, y_score: ArrayLike) -> float:
     """Return Spearman's rank correlation of (n,) labels and (n,) scores, in [-1, 1].
 

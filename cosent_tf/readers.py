@@ -6,15 +6,17 @@
     .jsonl   a JSON object a line
 
 The last three have the columns sentence1, sentence2 or text1, text2, and label, or else score.
-All are UTF-8, and gzipped where the name ends in .gz.
+All are UTF-8, and gzipped where the name ends in .gz. A file may be without labels: no third field,
+no such column, or nothing in it.
 """
 
 import csv
 import gzip
 import json
 import re
+import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -27,7 +29,7 @@ COLUMNS = (('sentence1', 'text1'), ('sentence2', 'text2'), ('label', 'score'))
 NUMBER = re.compile(r'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?')  # float() takes more
 SPACES = str.maketrans('\t\n\r', '   ')
 
-Pair = tuple[str, str, int | float]
+Pair = tuple[str, str, int | float | None]
 Rows = Iterator[tuple[int, list | None]]  # line number and three fields, None where there are not
 
 
@@ -65,7 +67,7 @@ def read_json(path: str | Path, kind: type = dict) -> dict | list:
 
 
 def iter_pairs(path: str | Path) -> Iterator[tuple[int, Pair | None]]:
-    """Yield line number and pair (text1, text2, label), or None for a line without three fields.
+    """Yield line number and pair (text1, text2, label), or None for a line without its fields.
 
     Texts of .csv and .jsonl may hold tabs and line ends: they become spaces, which is what the
     tokenizer takes them for, so that every pair fits on a line of the predictions.
@@ -92,24 +94,54 @@ def read_pairs(path: str | Path) -> tuple[list[Pair], int]:
     """Read one file of sentence pairs, of any format, by its name.
 
     In .data files, as in the original, a line is stripped and split on tabs, and a line without
-    exactly three fields is skipped; unlike there it is counted.
+    exactly three fields is skipped; unlike there it is counted. Where no line has three, those of
+    two are pairs without labels.
 
     Args:
         path: the file; a name that ends in none of `SUFFIXES` is read as `.data`.
 
     Returns:
         The pairs (text1, text2, label) in file order, and the number of skipped lines. Labels are
-        integers where they are whole ('1.0' is what spreadsheets make of 1), else floats.
+        integers where they are whole ('1.0' is what spreadsheets make of 1), else floats; all are
+        None in a file without labels.
 
     Raises:
         UserError: unreadable, not UTF-8, not of its format, a label that is not a finite number,
-            or no pair at all.
+            labels for some pairs only, or no pair at all.
     """
-    rows = [pair for _, pair in iter_pairs(path)]
-    pairs = [pair for pair in rows if pair is not None]
+    rows = list(iter_pairs(path))
+    pairs = [pair for _, pair in rows if pair is not None]
     if not pairs:
         raise UserError(f'{path}: no line of the form text1, text2, label')
+    if len({label is None for _, _, label in pairs}) > 1:
+        line = next(number for number, pair in rows if pair and pair[2] is None)
+        raise UserError(f'{path}:{line}: no label here, but in other lines')
     return pairs, len(rows) - len(pairs)
+
+
+def tell_quotes(path: Path, rows: Iterable[tuple[int, Sequence | None]]) -> Iterator[tuple]:
+    """Pass on numbered rows of fields that have no quoting; at the end, tell of quotes in them.
+
+    pandas and spreadsheets quote a field that holds a quote, with tabs too, and double those in it.
+    """
+    first, count = 0, 0
+    for number, fields in rows:
+        if found := sum(map(_is_quoted, fields or ())):
+            first, count = first or number, count + found
+        yield number, fields
+    if count:
+        print(
+            f'{path}:{first}: a field in quotes with doubled ones in it, as of a CSV file ({count} '
+            'such fields in all); they are read as part of the text: write the file without '
+            'quoting (pandas: quoting=csv.QUOTE_NONE), or as .csv',
+            file=sys.stderr,
+        )
+
+
+def _is_quoted(field: str | None) -> bool:
+    if field is None or not (field.startswith('"') and field.endswith('"')):
+        return False
+    return '""' in field[1:-1] and '"' not in field[1:-1].replace('""', '')
 
 
 def _open(path: Path, mode: str, **options: str) -> IO:
@@ -124,23 +156,30 @@ def _bad_line(path: Path) -> int:
         )
 
 
-def _label(value: object) -> int | float:
-    """Convert 1, '1', '1.0' or '0.8'; ValueError for anything else, and for what no int32 holds."""
-    text = str(value).strip()
+def _label(value: object) -> int | float | None:
+    """Convert 1, '1', '1.0' or '0.8', and nothing to None.
+
+    Raises:
+        ValueError: anything else, and what no int32 holds.
+    """
+    text = '' if value is None else str(value).strip()
+    if not text:
+        return None
     if not NUMBER.fullmatch(text) or abs(number := float(text)) >= 2**31:
         raise ValueError(value)
     return int(number) if number.is_integer() else number
 
 
 def _rows_of_data(path: Path) -> Rows:
-    for number, line in enumerate(iter_lines(path), 1):
-        fields = line.strip().split('\t')
-        yield number, fields if len(fields) == 3 else None
+    lines = [line.strip().split('\t') for line in iter_lines(path)]
+    wanted = 3 if any(len(fields) == 3 for fields in lines) else 2
+    rows = ([*fields, None][:3] if len(fields) == wanted else None for fields in lines)
+    return tell_quotes(path, enumerate(rows, 1))
 
 
 def _rows_of_tsv(path: Path) -> Rows:
     lines = (line.split('\t') for line in iter_lines(path))
-    return _named_fields(path, enumerate(lines, 1))
+    return tell_quotes(path, _named_fields(path, enumerate(lines, 1)))
 
 
 def _rows_of_csv(path: Path) -> Rows:
@@ -154,9 +193,11 @@ def _rows_of_csv(path: Path) -> Rows:
 def _named_fields(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Rows:
     number, header = next(rows, (1, []))
     names = [name.strip() for name in header]
-    places = [names.index(column) for column in _columns(path, number, names)]
+    columns = _columns(path, number, names)
+    places = [-1 if column is None else names.index(column) for column in columns]
     for number, row in rows:
-        yield number, [row[place] for place in places] if len(row) == len(names) else None
+        same = len(row) == len(names)
+        yield number, [[*row, None][place] for place in places] if same else None
 
 
 def _rows_of_jsonl(path: Path) -> Rows:
@@ -166,7 +207,8 @@ def _rows_of_jsonl(path: Path) -> Rows:
             yield number, None
             continue
         row = _parse_json(path, number, line, dict)
-        columns = columns or _columns(path, number, row)
+        if columns is None or (columns[2] is None and row.keys() & set(COLUMNS[2])):
+            columns = _columns(path, number, row)
         fields = [row.get(column) for column in columns]
         yield number, fields if all(isinstance(text, str) for text in fields[:2]) else None
 
@@ -186,10 +228,10 @@ def _parse_json(path: Path, number: int, text: str, kind: type) -> dict | list:
     return content
 
 
-def _columns(path: Path, number: int, names: Iterable[str]) -> list[str]:
-    """Return which of the names are text1, text2 and label."""
+def _columns(path: Path, number: int, names: Iterable[str]) -> list[str | None]:
+    """Return which of the names are text1, text2 and label; None for a label that is not there."""
     found = [next((name for name in choice if name in names), None) for choice in COLUMNS]
-    if None in found:
+    if None in found[:2]:
         raise UserError(
             f'{path}:{number}: the columns must be sentence1, sentence2 (or text1, text2) and '
             f'label (or score), not {", ".join(names)[:80]!r}'

@@ -28,6 +28,7 @@ from cosent_tf.distribution import (
 )
 from cosent_tf.errors import RunError, WriteError
 from cosent_tf.files import write_json
+from cosent_tf.losses import cosent_loss, cosent_score_loss
 from cosent_tf.micro_batch import apply_in_chunks
 from cosent_tf.run.epochs import EndOfEpoch, Score, write_tables
 from cosent_tf.run.folder import (
@@ -102,6 +103,7 @@ def fit(
         if is_chief():
             begin_run(folder, args)
         state = _restore(model, folder)
+        idle = _idle_batches(model, batches)
         if state.epoch < args.epochs:
             model.fit(
                 make_dataset(batches, state.epoch),
@@ -114,7 +116,21 @@ def fit(
         if is_chief():
             read_weights(folder / WEIGHTS_FILE, model_weights(model))
         copy_from_chief(model_weights(model).values())
-        _score_best(score, splits, state, args, folder)
+        _score_best(score, splits, state, args, folder, idle)
+
+
+def _idle_batches(model: Model, batches: Batches) -> dict[str, int]:
+    """Return, and say, how many batches teach nothing: of one class, the CoSENT loss is 0."""
+    if model.loss not in (cosent_loss, cosent_score_loss):
+        return {}
+    count = batches.count_one_class()
+    if count and is_chief():
+        print(
+            f'{count} of {len(batches)} batches of an epoch hold one class: their loss is 0, and '
+            'nothing is learned from them; a larger --batch_size leaves fewer',
+            flush=True,
+        )
+    return {'batches_per_epoch': len(batches), 'one_class_batches': count}
 
 
 @contextmanager
@@ -168,7 +184,12 @@ def make_dataset(batches: Batches, first_epoch: int) -> tf.data.Dataset:
 
 
 def _score_best(
-    score: Score, splits: dict[str, Split], state: State, args: Namespace, folder: Path
+    score: Score,
+    splits: dict[str, Split],
+    state: State,
+    args: Namespace,
+    folder: Path,
+    idle: dict[str, int],
 ) -> None:
     """Score valid and test with the best epoch's weights; write predictions and metrics."""
     start = time.perf_counter()
@@ -194,6 +215,7 @@ def _score_best(
         **measures,
         'pairs': {name: len(split.pairs) for name, split in splits.items()},
         'skipped_lines': {name: split.skipped for name, split in splits.items()},
+        **idle,
         'audit': audit({name: split.pairs for name, split in splits.items()}),
         'training_seconds': round(sum(row['seconds'] for row in state.history), 3),
         'scoring_seconds': round(seconds, 3),

@@ -1,8 +1,12 @@
 """Reading pairs, tokenizing and batching: what the models are fed, on examples worked by hand."""
 
+import shutil
+from itertools import islice
+
 import numpy as np
 import pytest
 
+import encode
 from cosent_tf.bert.pretrained import load_tokenizer
 from cosent_tf.data import (
     Batches,
@@ -63,6 +67,7 @@ def test_only_real_line_ends_separate_lines(tmp_path):
         ('我\t你\t1\n他\t她\tinf\n'.encode(), r':2: the label must be a number'),
         ('我\t你\t1\n'.encode() + b'\xff\xfe\t\t0\n', r':2: not UTF-8'),
         ('我\t你\t1\n他\t她\t1\n'.encode(), 'every label is 1'),
+        ('我\t你\n他\t她\n'.encode(), 'no labels; only test may'),
         ('我\t你\t1\n他\t她\t0\n他她\t0\n'.encode(), '1 of 3 lines'),
     ],
 )
@@ -88,6 +93,37 @@ def test_a_label_beyond_the_training_classes_is_named(data_dir, tmp_path):
     write_lines(path, ['我\t你\t0', '我\t你\t2'])
     with pytest.raises(UserError, match=r'a\.data:2: label 2'):
         class_count({**splits, 'test': read_split(path)})
+
+
+@pytest.mark.parametrize(
+    ('labels', 'message'),
+    [
+        ([0, 1, 100], r'a\.data:3: label 100 makes 101 classes.*no example of 2, 3, 4, …; '),
+        ([1, 2], r'a\.data:2: label 2 makes 3 classes.*no example of 0; number'),
+    ],
+)
+def test_classes_of_which_train_has_no_example_are_refused(labels, message, tmp_path):
+    """One wrong label, or labels from 1 on, would make a softmax of classes without examples."""
+    path = tmp_path / 'a.data'
+    write_lines(path, [f'我\t你\t{label}' for label in labels])
+    with pytest.raises(UserError, match=message):
+        class_count({'train': read_split(path)})
+
+
+@pytest.mark.parametrize(('label', 'told'), [('', 'no labels'), ('\t0', 'every label is 0')])
+def test_a_test_file_without_labels_is_read_and_told(label, told, data_dir, tmp_path, capsys):
+    """Competitions publish test without labels, or all 0: the task can be trained all the same."""
+    shutil.copytree(data_dir / 'TOY', tmp_path / 'TOY')
+    write_lines(tmp_path / 'TOY' / 'TOY.test.data', [f'我{n}\t你{label}' for n in range(3)])
+    splits = read_task(tmp_path, 'TOY')
+    out = capsys.readouterr().out
+    assert f'TOY test: 3 pairs, {told}: scored, but not measured\n' in out
+    assert class_count(splits) == 2 and 'contradictory' not in out
+    for split in ('train', 'valid'):
+        write_lines(tmp_path / 'TOY' / f'TOY.{split}.data', [f'我\t你{label}'])
+        with pytest.raises(UserError, match=f'TOY.{split}.data: {told}; only test'):
+            read_task(tmp_path, 'TOY')
+        shutil.copy(data_dir / 'TOY' / f'TOY.{split}.data', tmp_path / 'TOY')
 
 
 def test_whole_labels_are_integers_and_grades_are_no_classes(tmp_path):
@@ -129,6 +165,16 @@ def test_equal_sentences_share_one_row(tokenizer):
     assert encoded.index.tolist() == [[0, 1], [1, 2]]
 
 
+def test_encode_tells_of_the_quotes_of_csv_too(tmp_path, capsys):
+    """Pairs that encode.py scores are told of once, although it reads them twice."""
+    path = tmp_path / 'pairs.tsv'
+    write_lines(path, ['我\t你', '"他说""你好"""\t"我"'])
+    pairs = [('我', '你'), ('"他说""你好"""', '"我"')]
+    assert [*encode.Part(encode.text_pairs, path, 1, 1)] == [pairs]
+    message = capsys.readouterr().err
+    assert message.count('a field in quotes') == 1 and f'{path}:2: ' in message
+
+
 def test_siamese_batches_are_interleaved_with_repeated_labels():
     """Guards a0 b0 a1 b1 …: the losses take rows 2i and 2i + 1 for a pair."""
     encoded = Tokenized(TokenRows([[1], [2, 2], [3, 3, 3], [4]]), np.array([[0, 1], [2, 3]]))
@@ -151,6 +197,21 @@ def test_grades_become_their_ranks():
     batches = Batches(encoded, np.array([3.81, 0.8, 3.8, 0.8]), 4, seed=0)
     labels = batches.batch(np.arange(4))[1]
     assert labels.dtype == np.int32 and labels.tolist() == [[2], [0], [1], [0]]
+
+
+def test_batches_of_one_class_are_counted():
+    """Of 80 pairs with one positive, in batches of 32, 32 and 16, two hold negatives alone.
+
+    They are counted in the order of the first epoch, grades like classes.
+    """
+    encoded = Tokenized(TokenRows([[1]]), np.zeros(80, int))
+    for labels in (np.eye(80, dtype=int)[0], np.eye(80)[0] * 0.5):
+        for seed in range(5):
+            assert Batches(encoded, labels, 32, seed).count_one_class() == 2
+    assert Batches(encoded, np.arange(80) / 7, 32, seed=0).count_one_class() == 0
+    batches = Batches(encoded, np.arange(80) // 60, 3, seed=0)
+    epoch = islice(batches.epochs(), len(batches))
+    assert batches.count_one_class() == sum(len(set(y.flat)) == 1 for _, y in epoch) == 13
 
 
 def test_order_is_one_numpy_permutation_an_epoch_with_the_last_partial_batch():

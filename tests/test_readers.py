@@ -58,7 +58,48 @@ def test_rows_without_the_columns_are_counted(tmp_path):
     assert read_pairs(path) == ([('我', '你', 1)], 2)
 
 
+@pytest.mark.parametrize('suffix', ['.tsv', '.data'])
+def test_fields_in_the_quotes_of_csv_are_told(suffix, tmp_path, capsys):
+    """Texts that pandas has put in quotes are read with them, and the file, line and cure told.
+
+    Quotes of the text itself, doubled or around it, are nothing to tell of.
+    """
+    path = tmp_path / f'a{suffix}'
+    own = [('"我"', '他 ""在""', 1), ('"', '""', 0), ('"我""', '"你" 和 "他"', 1)]
+    path.write_text(FORMATS[suffix](own), encoding='utf-8')
+    assert read_pairs(path) == (own, 0) and capsys.readouterr().err == ''
+    pandas = [*own, ('"他说""你好"""', '我', 1), ('"""我"""', '"a""b"', 0)]
+    path.write_text(FORMATS[suffix](pandas), encoding='utf-8')
+    assert read_pairs(path) == (pandas, 0)
+    message = capsys.readouterr().err
+    line = 4 + (suffix == '.tsv')
+    assert message.startswith(f'{path}:{line}: a field in quotes') and '(3 such' in message
+    assert 'QUOTE_NONE' in message and message.count('\n') == 1
+
+
+UNLABELLED = {
+    '.data': '我 在\t你\n他\t她\t\n',
+    '.tsv': 'id\ttext1\ttext2\n0\t我 在\t你\n1\t他\t她\n',
+    '.csv': 'text1,text2,label\n我 在,你,\n他,她,\n',
+    '.jsonl': '{"text1": "我 在", "text2": "你"}\n{"text1": "他", "text2": "她", "label": null}\n',
+}
+
+
+@pytest.mark.parametrize('suffix', UNLABELLED)
+def test_files_without_labels_give_pairs_without(suffix, tmp_path):
+    """The test file of a competition is read: no third field, no column, or nothing in it."""
+    path = tmp_path / f'a{suffix}'
+    path.write_text(UNLABELLED[suffix], encoding='utf-8')
+    assert read_pairs(path) == ([('我 在', '你', None), ('他', '她', None)], 0)
+
+
 WRONG = {
+    'some labels': ('.csv', 'text1,text2,label\n我,你,1\n我,你,\n', ':3: no label here'),
+    'a late label': (
+        '.jsonl',
+        '{"text1":"","text2":""}\n{"text1":"","text2":"","score":1}\n',
+        ':1: no label here',
+    ),
     'NaN': ('.csv', 'text1,text2,score\n我,你,3\n我,你,nan\n', r":3: .* not 'nan'"),
     'infinite': ('.jsonl', '{"text1":"","text2":"","label":-Infinity}', r":1: .* not '-inf'"),
     "Python's own digits": ('.data', '我\t你\t1_0\n', ":1: .* not '1_0'"),

@@ -87,6 +87,16 @@ def test_labels_come_back_exactly(tmp_path):
     assert read_predictions(tmp_path / 'x.tsv').labels.dtype == np.int64
 
 
+def test_pairs_without_labels_come_back_without(tmp_path):
+    """The field of the label is empty, which other programs take for a missing number."""
+    for scores in (np.array([0.5, -1.0]), np.full((2, 3), 0.25)):
+        write_predictions(tmp_path / 'x.tsv', [np.nan] * 2, scores, [('a', 'b')] * 2)
+        read = read_predictions(tmp_path / 'x.tsv')
+        assert np.isnan(read.labels).all() and np.array_equal(read.scores, scores)
+        lines = (tmp_path / 'x.tsv').read_text().splitlines()[1:]
+        assert all(line.startswith('\t') for line in lines) and len(lines) == 2
+
+
 def test_float32_scores_are_written_as_they_are(tmp_path):
     score = np.float32(0.1)
     write_predictions(tmp_path / 'x.tsv', [1], [score], [('a', 'b')])
@@ -102,7 +112,7 @@ def test_float32_scores_are_written_as_they_are(tmp_path):
         ([1, 0], [0.5], [('a', 'b')], 'do not fit'),
         ([1], [[0.5]], [('a', 'b')], 'C > 1'),
         (['1'], [0.5], [('a', 'b')], 'numbers'),
-        ([np.nan], [0.5], [('a', 'b')], 'label is NaN'),
+        ([np.nan, 1], [0.5, 0.5], [('a', 'b')] * 2, 'label is NaN'),
         ([], [], [], 'do not fit'),
         ([1], [0.5], [('a', '\ud800')], 'surrogates'),
     ],
@@ -125,6 +135,7 @@ def test_what_could_not_be_read_back_is_not_written(tmp_path, labels, scores, pa
         (GOOD.replace('\n', '\r\n').encode(), ':1: a carriage return'),
         (GOOD.replace('您好', '您\t好').encode(), ':2: 5 fields, the header has 4'),
         ((GOOD + '\n').encode(), ':4: 1 fields'),
+        (GOOD.replace('\n0', '\n').encode(), ":3: '' is not a label"),
         (GOOD.replace('\n0', '\nnan').encode(), ":3: 'nan' is not a label"),
         (GOOD.replace('\n0', '\n1e999').encode(), ":3: '1e999' is not a finite label"),
         (GOOD.replace('\n0', '\n1_0').encode(), ":3: '1_0' is not a label"),

@@ -50,6 +50,29 @@ def test_a_script_writes_a_complete_run(trained, data_dir):
     check_run('cosent', folder, data_dir, epochs=2, steps=5)
 
 
+def test_batches_that_teach_nothing_are_told_before_the_first_step(short, run, tmp_path):
+    """One positive in 80, in batches of 32: two of three batches have a CoSENT loss of exactly 0.
+
+    The softmax of a classifier learns from them, so there nothing is said.
+    """
+    lines = [f'我{n}\t你{n}\t{int(n == 7)}' for n in range(80)]
+    for split, part in (('train', lines), ('valid', lines[:9]), ('test', lines[:9])):
+        write_lines(tmp_path / 'RARE' / f'RARE.{split}.data', part)
+    flags = short | {'task': 'RARE', 'data_dir': str(tmp_path), 'batch_size': '32', 'epochs': '1'}
+    told = {}
+    for method in ('cosent', 'sbert'):
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            assert run(method, flags, '--keep_padding') == (0, '')
+        told[method] = out.getvalue()
+    folder = tmp_path / 'RARE.bert.cosent.seed42'
+    metrics = read_json(folder / 'metrics.json')
+    assert (metrics['one_class_batches'], metrics['batches_per_epoch']) == (2, 3)
+    assert sum(loss == 0 for loss in losses(folder)) == 2
+    assert '\n2 of 3 batches of an epoch hold one class: ' in told['cosent'].split('Epoch 1')[0]
+    assert 'hold one class' not in told['sbert']
+    assert 'one_class_batches' not in read_json(tmp_path / 'RARE.bert.sbert.seed42/metrics.json')
+
+
 def test_the_encoder_of_a_run_gives_the_scores_of_its_predictions(trained):
     """Guards load_encoder(run): the weights of the best epoch, not of the pretrained folder."""
     predictions = read_predictions(trained[1] / 'predictions.test.tsv')

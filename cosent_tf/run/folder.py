@@ -51,7 +51,10 @@ class Run(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """A split: labels (n,) int64 or float64, scores (n,) or (n, C) float64, n text pairs."""
+    """A split: labels (n,) int64 or float64, scores (n,) or (n, C) float64, n text pairs.
+
+    Without labels all of them are NaN.
+    """
 
     labels: np.ndarray
     scores: np.ndarray
@@ -135,11 +138,11 @@ def write_predictions(
     r"""Write one split of a run: a header, then label, score(s), text1, text2, tab-separated.
 
     Whole labels are written as integers; scores and other labels with all their digits, so that
-    reading gives back the very same float64.
+    reading gives back the very same float64. The field of a label that there is none of is empty.
 
     Args:
         path: the file, `predictions.valid.tsv` or `predictions.test.tsv` in the run's folder.
-        labels: (n,) integers or finite floats.
+        labels: (n,) integers or finite floats, or all NaN: none.
         scores: (n,) similarities, or (n, C) probabilities of C > 1 classes; finite.
         pairs: n rows that start with text1, text2; no text holds \t, \n or \r.
 
@@ -153,7 +156,8 @@ def write_predictions(
     table = scores.reshape(len(texts), -1)  # (n, 1) or (n, C)
     lines = ['\t'.join(_header(table.shape[1]))]
     for label, row, text in zip(labels.tolist(), table.tolist(), texts, strict=True):
-        lines.append('\t'.join([repr(label).removesuffix('.0'), *map(repr, row), *text]))
+        written = '' if label != label else repr(label).removesuffix('.0')  # NaN is not itself
+        lines.append('\t'.join([written, *map(repr, row), *text]))
     write_text(path, '\n'.join(lines) + '\n')
 
 
@@ -162,7 +166,8 @@ def read_predictions(path: str | Path) -> Predictions:
 
     Args:
         path: a UTF-8 file of tab-separated lines that end in a line feed; the first one is the
-            header `label score text1 text2`, or `label score_0 … score_C-1 text1 text2`.
+            header `label score text1 text2`, or `label score_0 … score_C-1 text1 text2`. Either all
+            labels are empty or none is.
 
     Returns:
         The pairs in file order; labels are int64 if all are written as integers.
@@ -186,8 +191,11 @@ def read_predictions(path: str | Path) -> Predictions:
         if len(row) != len(names):
             raise UserError(f'{path}:{line}: {len(row)} fields, the header has {len(names)}')
     columns = list(zip(*rows, strict=True))
-    whole = all(map(_INTEGER.fullmatch, columns[0]))
-    labels = _numbers(path, columns[0], 'label', int if whole else float)
+    if any(columns[0]):
+        whole = all(map(_INTEGER.fullmatch, columns[0]))
+        labels = _numbers(path, columns[0], 'label', int if whole else float)
+    else:
+        labels = np.full(len(rows), np.nan)
     table = [_numbers(path, column, 'score', float) for column in columns[1:-2]]
     texts = list(zip(*columns[-2:], strict=True))
     return Predictions(labels, table[0] if scores == 1 else np.stack(table, axis=1), texts)
@@ -208,7 +216,7 @@ def _check_writable(
         problem = f'scores must be (n,) or (n, C) with C > 1, but are {scores.shape}'
     elif labels.dtype.kind not in 'iuf':
         problem = f'labels must be numbers, but are {labels.dtype}'
-    elif not np.isfinite(labels).all():
+    elif not (np.isfinite(labels).all() or np.isnan(labels).all()):
         problem = 'a label is NaN or infinite'
     elif not np.isfinite(scores).all():
         problem = 'a score is NaN or infinite; did the training diverge?'

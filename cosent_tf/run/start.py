@@ -82,8 +82,10 @@ def show_figures(folder: Path) -> None:
     try:
         select = metrics['select']
         measure, unit = UNITS[select]
-        figure = f'{100 * metrics[f"test_{select}"]:.2f}{unit}'
-        print(f'test {measure} {figure} with epoch {metrics["best_epoch"]}')
+        split = 'valid' if metrics[f'test_{select}'] is None else 'test'
+        figure = f'{100 * metrics[f"{split}_{select}"]:.2f}{unit}'
+        note = '' if split == 'test' else '; test has no labels to measure by'
+        print(f'{split} {measure} {figure} with epoch {metrics["best_epoch"]}{note}')
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f'{folder / METRICS_FILE}: not the figures of a run: {error}') from error
     print(f'written to {folder}; beside the published results: python eval_accuracy.py')

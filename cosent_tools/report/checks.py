@@ -104,6 +104,19 @@ def select_notes(results: list[Result]) -> list[str]:
     return notes
 
 
+def unmeasured_section(results: list[Result]) -> Section:
+    """Show what is known of runs without labels on test: how they did on valid."""
+    rows = []
+    for result in results:
+        rule = '–' if result.threshold is None else f'score > {result.threshold:.5f}'
+        decision = 'class weights' if result.weights else rule
+        row = [str(result.name), str(len(result.test.labels)), decision, percent(result.valid)]
+        rows.append([*row, MEASURES[result.measure]])
+    columns = ['Run', 'Pairs', 'Decision', 'Valid', 'Measure']
+    notes = ['Labels of test are missing, or all the same, so nothing can be measured by them.']
+    return Section('No labels: runs that test does not measure (×100)', columns, rows, notes)
+
+
 def details_section(results: list[Result]) -> Section:
     """Show what `--details` adds of every run."""
     rows = [[str(result.name), *map(percent, details(result))] for result in results]

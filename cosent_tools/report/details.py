@@ -62,6 +62,8 @@ def collapse(result: Result) -> str | None:
     if np.ptp(scores, axis=0).max() <= ALIKE:
         return 'all test scores alike'
     majority = np.unique(labels, return_counts=True)[1].max() / len(labels)
+    if result.value is None:
+        return None
     # a threshold fitted for another measure may well cost accuracy
     if result.measure == 'accuracy' and result.accuracy <= majority:
         return 'test accuracy not above that of the majority class'
@@ -75,7 +77,9 @@ def placeholder_costs(before: list[Result], after: list[Result]) -> list[Placeho
     runs = {}
     kept = {result.name: result for result in after}
     for result in before:
-        if result.name in kept and len(result.test.labels) > len(kept[result.name].test.labels):
+        if result.name not in kept or None in (result.value, kept[result.name].value):
+            continue
+        if len(result.test.labels) > len(kept[result.name].test.labels):
             runs.setdefault(result.name[:3], []).append((result, kept[result.name]))
     return [
         PlaceholderCost(

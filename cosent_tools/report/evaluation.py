@@ -13,6 +13,7 @@ from tqdm import tqdm
 from cosent_tf.audit import Counts, audit, describe, has_placeholder
 from cosent_tf.decisions import Rule, fit_rule, is_graded
 from cosent_tf.errors import UserError
+from cosent_tf.metrics import has_two_labels
 from cosent_tf.published import PUBLISHED
 from cosent_tf.run.folder import (
     METHODS,
@@ -40,12 +41,12 @@ class Result:
     test: Predictions
     measure: str  # what `valid` and `value` are: accuracy, f1, macro_f1 or spearman
     valid: float
-    value: float  # on test
+    value: float | None  # on test, None where its labels measure nothing
     threshold: float | None = None
     weights: tuple[float, ...] | None = None
-    accuracy: float | None = None  # on test, None where nothing is decided
+    accuracy: float | None = None  # on test, None where nothing is decided or measured
     f1: float | None = None  # on test: of class 1, or macro-F1 of C classes
-    predicted: np.ndarray | None = None  # (n,) the decisions on test
+    predicted: np.ndarray | None = None  # (n,) the decisions on test, None as accuracy
     optimum: tuple[float, float] | None = None  # exact (threshold, valid accuracy) if stalled
     select: str | None = None  # what chose the epoch: accuracy or spearman, None if not known
     audit: Counts | None = None  # of all splits, as training has counted; None if not known
@@ -132,7 +133,8 @@ def _audit_predictions(folder: Path) -> Counts:
     splits = {}
     for name, file in (('valid', VALID_FILE), ('test', TEST_FILE)):
         labels, _, texts = read_predictions(folder / file)
-        splits[name] = [(*pair, label) for pair, label in zip(texts, labels.tolist(), strict=True)]
+        labels = np.where(np.isnan(labels), None, labels)
+        splits[name] = [(*pair, label) for pair, label in zip(texts, labels, strict=True)]
     return audit(splits)
 
 
@@ -152,6 +154,8 @@ def _evaluate_run(run: Run, metric: str, search: str | None, without_placeholder
     at_valid, at_test = (rule.measures(split.labels, split.scores) for split in (valid, test))
     key = rule.measure('f1' if metric == 'f1' else 'accuracy')
     measure = 'macro_f1' if rule.class_weights and metric == 'f1' else key
+    if at_valid[key] is None:
+        raise UserError(f'{valid_path}: no two different labels, so nothing is measured by them')
     binary = rule.threshold is not None
     optimum = best_threshold(valid.labels, valid.scores, metric) if binary else None
     told = _told(run.folder)
@@ -166,7 +170,7 @@ def _evaluate_run(run: Run, metric: str, search: str | None, without_placeholder
         weights=rule.class_weights,
         accuracy=at_test['accuracy'],
         f1=at_test['f1'],
-        predicted=None if rule.graded else rule.predict(test.scores),
+        predicted=None if at_test['accuracy'] is None else rule.predict(test.scores),
         optimum=optimum if optimum and optimum[1] - at_valid[key] > STALL else None,
         unlike=unlike_published(told['settings'], run.name, metric, search, pairs),
         **told,
@@ -202,6 +206,8 @@ def _check_same_kind(
     """Check that a rule fitted on valid can decide test."""
     if valid.scores.shape[1:] != test.scores.shape[1:]:
         raise UserError(f'{test_path}:1: other score columns than {valid_path}')
+    if not has_two_labels(test.labels):
+        return  # nothing is measured by them
     if test.scores.ndim == 2:
         classes = test.scores.shape[1]
         wrong = ~np.isin(test.labels, np.arange(classes))
@@ -213,7 +219,7 @@ def _check_same_kind(
 
 
 def _has_same_pairs(first: Predictions, other: Predictions) -> bool:
-    return first.texts == other.texts and np.array_equal(first.labels, other.labels)
+    return first.texts == other.texts and np.array_equal(first.labels, other.labels, equal_nan=True)
 
 
 def _describe_difference(usual: Run, run: Run) -> str:

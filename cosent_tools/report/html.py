@@ -88,13 +88,13 @@ def _row(tag: str, cells: list[str], words: int) -> str:
 def page_data(results: list[Result]) -> dict:
     """Return what the page's code reads: tasks with their pairs and runs, as plain JSON."""
     tasks = {}
-    for result in results:
-        if result.threshold is not None:
-            tasks.setdefault(result.name.task, []).append(result)
+    shown = [result for result in results if None not in (result.threshold, result.value)]
+    for result in shown:
+        tasks.setdefault(result.name.task, []).append(result)
     return {
         'bins': BINS,
         'tasks': [_task(name, runs) for name, runs in sorted(tasks.items())],
-        'only_in_tables': [str(result.name) for result in results if result.threshold is None],
+        'only_in_tables': [str(result.name) for result in results if result not in shown],
     }
 
 

@@ -37,7 +37,8 @@ def save_plot(path: Path, results: list[Result], metric: str) -> None:
     the threshold fitted on valid cuts.
 
     Raises:
-        UserError: matplotlib is not installed, or the file cannot be written.
+        UserError: matplotlib is not installed, no run is measured on test, or the file cannot be
+            written.
     """
     try:
         from matplotlib import rc_context
@@ -51,9 +52,11 @@ def save_plot(path: Path, results: list[Result], metric: str) -> None:
         for column in table.columns
         if any(table.cells[row, column].mean is not None for row in table.rows)
     ]
+    if not columns:
+        raise UserError(f'{path}: no run has labels on test, so there is nothing to draw')
     panels = {}
     for result in sorted(results, key=lambda result: (result.name.task, row_order(result.name))):
-        if result.threshold is not None:
+        if result.threshold is not None and result.value is not None:
             panels.setdefault(result.name[:3], result)
     heights = [_grid(columns)[0] * (0.75 + 0.45 * len(table.rows)) + 0.8]
     heights += [_grid(panels)[0] * 1.9 + 1] if panels else []
@@ -75,7 +78,7 @@ def _intervals(table: Table, results: list[Result], metric: str) -> Intervals:
         if cell.sd is not None
     }
     for result in results:
-        if result.measure == 'accuracy':
+        if result.measure == 'accuracy' and result.value is not None:
             place = (result.name.model, result.name.method), column_of(result, metric)
             intervals.setdefault(place, accuracy_interval(result.correct))
     return intervals

@@ -20,6 +20,7 @@ from cosent_tools.report.checks import (
     details_section,
     select_notes,
     unlike_notes,
+    unmeasured_section,
 )
 from cosent_tools.report.evaluation import STALL, Result
 from cosent_tools.report.overlap import BINS, split_by_overlap
@@ -95,13 +96,15 @@ def build_sections(
         detailed: whether to show more measures of every run.
         oddities: of the data, by task.
     """
+    measured = [result for result in results if result.value is not None]
     sections = _main_sections(results, metric, search)
     sections[-1].notes.extend(collapse_notes(results))
     parts = (
         (_stall_section, [result for result in results if result.optimum]),
-        (_decided_section, [result for result in results if result.correct is not None]),
-        (_ranked_section, [result for result in results if result.correct is None]),
-        (details_section, results if detailed else []),
+        (_decided_section, [result for result in measured if result.correct is not None]),
+        (_ranked_section, [result for result in measured if result.correct is None]),
+        (unmeasured_section, [result for result in results if result.value is None]),
+        (details_section, measured if detailed else []),
         (comparison_section, compare_methods(results)),
         (audit_section, oddities),
     )
@@ -162,7 +165,8 @@ def _baseline_cell(cell: Cell) -> str:
 
 def _cell(cell: Cell) -> str:
     """Return the lines of a cell: ours, published, difference."""
-    lines = ['not run' if cell.mean is None else f'{100 * cell.mean:.2f}']
+    missing = 'no labels' if cell.no_labels else 'not run'
+    lines = [missing if cell.mean is None else f'{100 * cell.mean:.2f}']
     if cell.sd is not None:
         lines[0] += f' ±{100 * cell.sd:.2f}'
     lines[0] += '*' * cell.best + UNLIKE * bool(cell.unlike)

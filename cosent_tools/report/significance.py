@@ -62,7 +62,8 @@ def compare_methods(results: list[Result]) -> list[Comparison]:
     p_value is that of `interval`; two single runs are compared by McNemar's exact test of their
     accuracy, else by the permutation test: given these models, which is all that one seed tells.
     """
-    ordered = sorted(results, key=lambda result: result.name.task)  # stable: encoders, methods
+    measured = (result for result in results if result.value is not None)
+    ordered = sorted(measured, key=lambda result: result.name.task)  # stable: encoders, methods
     comparisons = []
     for _, of_task in groupby(ordered, key=lambda result: result.name.task):
         comparisons += _compare_task(list(of_task))

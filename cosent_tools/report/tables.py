@@ -31,6 +31,7 @@ class Cell(NamedTuple):
     published: float | None = None
     best: bool = False  # of its column, where there is more than one
     unlike: tuple[str, ...] = ()  # what its runs differ in, from the published one or each other
+    no_labels: bool = False  # there are runs, but nothing on test to measure them by
 
     @property
     def difference(self) -> float | None:
@@ -80,10 +81,11 @@ def build_table(results: list[Result], metric: str) -> Table:
         row, column = (result.name.model, result.name.method), column_of(result, metric)
         values.setdefault((row, column), {})[result.name.seed] = result.value
         runs_of.setdefault((row, column), []).append(result)
-        examples[column] = result
+        if result.value is not None:
+            examples[column] = result
     rows = list(dict.fromkeys(row for row, _ in values)) or list(PUBLISHED)
     tasks = table_tasks(metric)
-    columns = [*tasks, 'Avg', *sorted(examples.keys() - set(tasks))]
+    columns = [*tasks, 'Avg', *sorted({column for _, column in values} - set(tasks))]
     cells = {}
     for row in rows:
         averaged = [(row, task) for task in averaged_tasks(metric, row[1])]
@@ -127,8 +129,8 @@ def _fraction(percent: float | None) -> float | None:
 
 def _cell(by_seed: dict[int, float]) -> Cell:
     """Return the cell of {seed: value}, empty if there is none."""
-    if not by_seed:
-        return Cell()
+    if not by_seed or None in by_seed.values():  # one split: all its runs have labels, or none
+        return Cell(no_labels=bool(by_seed))
     values = list(by_seed.values())
     sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return Cell(float(np.mean(values)), sd, tuple(sorted(by_seed)))
@@ -136,7 +138,7 @@ def _cell(by_seed: dict[int, float]) -> Cell:
 
 def _average(tasks: list[dict[int, float]]) -> Cell:
     """Return the cell of Avg from each task's {seed: value}."""
-    if not all(tasks):
+    if not all(tasks) or any(None in task.values() for task in tasks):
         return Cell()
     common = set.intersection(*map(set, tasks))
     if not common:

@@ -61,7 +61,7 @@ def count_steps(pairs: int, args: Namespace) -> int:
 
 def count_pairs(args: Namespace) -> int:
     """Return the training pairs of a task whose files are there."""
-    return len(_read_split(split_path(args.data_dir, args.task, 'train')).pairs)
+    return len(_read_split(split_path(args.data_dir, args.task, 'train'), True).pairs)
 
 
 def estimate_cost(args: Namespace) -> Cost:
@@ -80,7 +80,8 @@ def estimate_cost(args: Namespace) -> Cost:
     config = read_config(bert_dir)
     check_sizes(bert_dir, config, args.maxlen)
     find_weights(bert_dir)
-    splits = {name: _read_split(split_path(args.data_dir, args.task, name)) for name in SPLITS}
+    paths = {name: split_path(args.data_dir, args.task, name) for name in SPLITS}
+    splits = {name: _read_split(path, name != 'test') for name, path in paths.items()}
     pairs = len(splits['train'].pairs)
     lengths = _lengths(splits['train'].path, args.bert_dir, args.maxlen, is_joint(args.method))
     repeats = args.epochs * pairs / len(lengths)  # of the sample
@@ -213,8 +214,8 @@ def _gpu(config: dict, longest: np.ndarray, args: Namespace) -> float:
 
 
 @lru_cache
-def _read_split(path: Path) -> Split:
-    return read_split(path)
+def _read_split(path: Path, needs_labels: bool) -> Split:
+    return read_split(path, needs_labels)
 
 
 @lru_cache
@@ -222,7 +223,7 @@ def _lengths(path: Path, bert_dir: str, maxlen: int, joint: bool) -> np.ndarray:
     """Return the tokens of each input of some training pairs, (n, 2), or (n, 1) of joint ones."""
     from cosent_tf.bert.pretrained import load_tokenizer
 
-    pairs = _read_split(path).pairs
+    pairs = _read_split(path, True).pairs
     if len(pairs) > SAMPLE:
         chosen = np.random.RandomState(0).choice(len(pairs), SAMPLE, replace=False)
         pairs = [pairs[i] for i in chosen]
