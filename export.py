@@ -7,14 +7,16 @@
 savedmodel: signature `token_ids` (n, L) int32, 0 where padded → `vectors` (n, D) float32 of unit
 length; needs TensorFlow alone.
 onnx: model.onnx, the same with `token_ids` of int64; needs ONNX Runtime alone. Writing it needs
-the package onnx.
+the package onnx. Both have a tokenizer.json, which the package tokenizers loads.
 hf: loads as sentence_transformers.SentenceTransformer(folder), with the pooling and tokenizer of
 the encoder and with normalisation, and as
 transformers.BertModel.from_pretrained(folder, add_pooling_layer=False).
 
 Of a run of Interact, `token_ids` are pairs, "[CLS] a [SEP] b [SEP]", and the output is `scores`:
 (n,), the probability of class 1 or the number; of C > 2 classes (n, C). hf then loads as
-transformers.BertForSequenceClassification.
+transformers.AutoModelForSequenceClassification.
+
+Every folder has the vocabulary, a model card (README.md) and, of a finished run, threshold.json.
 """
 
 import os
@@ -31,7 +33,7 @@ from cosent_tf import configure_process
 configure_process()  # memory, threads, float32; before TensorFlow is imported
 
 from cosent_tf.bert.compat import keras, tf
-from cosent_tf.bert.formats import read_config, read_vocab
+from cosent_tf.bert.formats import read_config
 from cosent_tf.bert.onnx_graph import write_graph
 from cosent_tf.bert.pretrained import load_tokenizer, row_lengths
 from cosent_tf.bert.scoring import build_joint, joint_scores
@@ -41,12 +43,10 @@ from cosent_tf.bert.vectors import load_encoder
 from cosent_tf.bert.weights import weight_arrays
 from cosent_tf.cli import exit_on_error, make_parser
 from cosent_tf.errors import UserError
-from cosent_tf.files import write_json, write_text
-from cosent_tools.export.cards import model_card
+from cosent_tf.files import write_atomic, write_json
+from cosent_tools.export.companions import write_companions
 
 HF_ACTIVATIONS = {'gelu_erf': 'gelu', 'gelu_tanh': 'gelu_new', 'relu': 'relu', 'swish': 'silu'}
-# A pooler that does nothing: of 2**-12 times a number, tanh changes 2e-8 times its square.
-POOLER_SCALE = np.float32(2**-12)
 
 
 def main():
@@ -60,6 +60,7 @@ def main():
     try:
         beside.mkdir(parents=True)
         write(beside, source, model)
+        write_companions(beside, source, args.to)
         beside.rename(args.output)
     except (OSError, SafetensorError, tf.errors.OpError) as error:
         raise UserError(f'{args.output}: cannot be written: {error}') from error
@@ -97,21 +98,22 @@ def write_hf(folder: Path, source: Source, model: keras.Model) -> None:
     """Write what transformers and, of an encoder, sentence-transformers load."""
     if source.is_joint and source.pooling != 'cls':
         raise UserError(
-            f'{source.run}: BertForSequenceClassification has no --pooling {source.pooling}; '
+            f'{source.run}: ElectraForSequenceClassification has no --pooling {source.pooling}; '
             '--to onnx and --to savedmodel do'
         )
     weights = weight_arrays(model)
     tensors = joint_tensors(weights) if source.is_joint else pytorch_tensors(weights)
-    save_file(tensors, folder / 'model.safetensors', metadata={'format': 'pt'})
-    write_text(folder / 'vocab.txt', '\n'.join(read_vocab(source.bert_dir)[1]) + '\n')
-    write_text(folder / 'README.md', model_card(source))
+    path, metadata = folder / 'model.safetensors', {'format': 'pt'}
+    write_atomic(path, lambda temporary: save_file(tensors, temporary, metadata))
     config, settings = read_config(source.bert_dir), load_tokenizer(source.bert_dir).settings
     files = hf_files(config, source, settings)
     if source.is_joint:
         labels = len(weights['head/bias'])
         kind = 'single_label_classification' if labels > 1 else 'regression'
         files['config.json'] |= {
-            'architectures': ['BertForSequenceClassification'],
+            'architectures': ['ElectraForSequenceClassification'],
+            'model_type': 'electra',
+            'embedding_size': config['hidden_size'],
             'id2label': {str(label): f'LABEL_{label}' for label in range(labels)},
             'problem_type': kind,
         }
@@ -132,14 +134,24 @@ def pytorch_tensors(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def joint_tensors(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the tensors of a BertForSequenceClassification; its pooler passes [CLS] through."""
+    """Return the tensors of an ElectraForSequenceClassification with a BERT's encoder.
+
+    BertForSequenceClassification has tanh before its classifier, which no linear head can be put
+    through. ELECTRA, the same encoder, has gelu there, and gelu(x) - gelu(-x) = x: so every output
+    x is two units of its hidden layer, and the others are 0.
+    """
     kernel, bias = weights['head/kernel'], weights['head/bias']  # (D, C), (C,)
-    width = len(kernel)
-    return {f'bert.{name}': value for name, value in pytorch_tensors(weights).items()} | {
-        'bert.pooler.dense.weight': POOLER_SCALE * np.eye(width, dtype=np.float32),
-        'bert.pooler.dense.bias': np.zeros(width, np.float32),
-        'classifier.weight': np.ascontiguousarray(kernel.T / POOLER_SCALE),
-        'classifier.bias': bias,
+    width, outputs = kernel.shape
+    units = np.zeros((width, width), np.float32)  # after their bias: (units, D)
+    unit_bias, difference = np.zeros(width, np.float32), np.zeros((outputs, width), np.float32)
+    for sign, of_sign in ((1, slice(0, outputs)), (-1, slice(outputs, 2 * outputs))):
+        units[of_sign], unit_bias[of_sign] = sign * kernel.T, sign * bias
+        difference[:, of_sign] = sign * np.eye(outputs)
+    return {f'electra.{name}': value for name, value in pytorch_tensors(weights).items()} | {
+        'classifier.dense.weight': units,
+        'classifier.dense.bias': unit_bias,
+        'classifier.out_proj.weight': difference,
+        'classifier.out_proj.bias': np.zeros(outputs, np.float32),
     }
 
 

@@ -27,7 +27,7 @@ def write_atomic(path: str | Path, writer: Callable[[Path], object]) -> None:
     """Create or replace a file so that it is there whole or not at all.
 
     Args:
-        path: the file; its folder is made if need be.
+        path: the file, of the mode that the umask gives; its folder is made if need be.
         writer: called with the path of a temporary file in the same folder, with the same suffix,
             which it must write.
 
@@ -39,7 +39,10 @@ def write_atomic(path: str | Path, writer: Callable[[Path], object]) -> None:
     temporary = path.with_name(f'.{path.name}{TEMPORARY}{os.getpid()}{path.suffix}')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()  # with the umask's mode; safetensors replaces it by a file of mode 0600
+        mode = temporary.stat().st_mode
         writer(temporary)
+        temporary.chmod(mode)
         with temporary.open('r+b') as file:
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -19,7 +19,7 @@ from pathlib import Path
 from unicodedata import east_asian_width
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 BLOCK = np.dtype([('scale', '<f2'), ('bytes', 'u1', 16)])  # of 32 weights
 ROWS, LAYERS, H, F = 250037, 12, 384, 1536
@@ -112,7 +112,7 @@ def main(vocab: Path, folder: Path) -> None:
     (folder / 'vocab.txt').write_bytes(vocab.read_bytes())
     (folder / 'config.json').write_text(json.dumps({**CONFIG, 'vocab_size': len(rows)}, indent=2))
     tensors = {name: value.astype(np.float16) for name, value in tensors.items()}
-    save_file(tensors, folder / 'model.safetensors', {'format': 'pt'})
+    (folder / 'model.safetensors').write_bytes(save(tensors, {'format': 'pt'}))
 
 
 if __name__ == '__main__':

@@ -20,20 +20,18 @@ DESCRIPTIONS = {  # of the methods
 }
 
 # FOLDER is where this lies, or its name on the Hub.
-VECTORS = """```python
+VECTORS_HF = """```python
 from sentence_transformers import SentenceTransformer
 
 vectors = SentenceTransformer('FOLDER').encode(['花呗怎么还款'])  # (1, D), unit length
 ```
-
-A pair is scored by the cosine of its two vectors.
 """
-JOINT = """```python
+SCORES_HF = """```python
 import torch
-from transformers import AutoTokenizer, BertForSequenceClassification
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained('FOLDER')
-model = BertForSequenceClassification.from_pretrained('FOLDER').eval()
+model = AutoModelForSequenceClassification.from_pretrained('FOLDER').eval()
 texts1, texts2 = ['花呗怎么还款'], ['花呗如何还款']
 inputs = tokenizer(texts1, texts2, padding=True, truncation=True, return_tensors='pt')
 with torch.no_grad():
@@ -42,13 +40,44 @@ SCORES
 ```
 
 **Segment ids are all 0**, those of the second sentence too, as in the article's experiment: this
-tokenizer gives none, and none are to be added. The model was trained without a pooler: the one here
-passes [CLS] on as it is.
+tokenizer gives none, and none are to be added.
+
+The encoder is a BERT. It goes by ELECTRA's classes, which have the same encoder, for their head: it
+holds the linear one of this model exactly, as gelu(x) − gelu(−x) = x, where BERT's puts a tanh
+before it.
 """
 SCORES = {
     'interact': 'scores = logits.softmax(dim=1)  # of two classes, [:, 1] is the score of a pair',
     'interact_cosent': 'scores = logits[:, 0]  # numbers without bounds',
 }
+OTHER = """```python
+LIBRARY
+from tokenizers import Tokenizer
+
+tokenizer = Tokenizer.from_file('FOLDER/tokenizer.json')
+LOAD
+rows = [row.ids for row in tokenizer.encode_batch(TEXTS)]
+OUTPUT = RUN
+```
+"""
+LIBRARIES = {'onnx': 'onnx', 'savedmodel': 'tensorflow'}
+RUNTIMES = {
+    'onnx': {
+        'LIBRARY': 'from onnxruntime import InferenceSession',
+        'LOAD': "model = InferenceSession('FOLDER/model.onnx')",
+        'RUN': "model.run(None, {'token_ids': rows})[0]",
+    },
+    'savedmodel': {
+        'LIBRARY': 'import tensorflow as tf',
+        'LOAD': "model = tf.saved_model.load('FOLDER').signatures['serving_default']",
+        'RUN': "model(token_ids=tf.constant(rows))['OUTPUT']",
+    },
+}
+OUTPUTS = {  # by whether the model is joint
+    False: {'TEXTS': "['花呗怎么还款', '花呗如何还款']", 'OUTPUT': 'vectors'},
+    True: {'TEXTS': "[('花呗怎么还款', '花呗如何还款')]", 'OUTPUT': 'scores'},
+}
+COSINE = '\nA pair is scored by the cosine of its two vectors.\n'
 LICENCE = """## Licence
 
 Not known to the program that wrote this: it depends on the pretrained encoder and on the data.
@@ -56,19 +85,18 @@ Look both up before you publish, and add `license:` to the lines at the top.
 """
 
 
-def model_card(source: Source) -> str:
+def model_card(source: Source, to: str) -> str:
     """Return a model card: data, method, threshold, scores, how to load, licence.
 
     Args:
         source: the run, or the BERT folder, that is exported.
+        to: 'savedmodel', 'onnx' or 'hf'.
 
     Raises:
         UserError: the run's metrics.json is broken.
     """
-    kind, library, use = 'sentence-similarity', 'sentence-transformers', VECTORS
-    if source.is_joint:
-        kind, library = 'text-classification', 'transformers'
-        use = JOINT.replace('SCORES', SCORES[source.method])
+    kind = 'text-classification' if source.is_joint else 'sentence-similarity'
+    library, use = _use(source, to)
     name = source.run.resolve().name if source.run else encoder_name(source.bert_dir)
     top = f'---\nlanguage: zh\nlibrary_name: {library}\npipeline_tag: {kind}\n---\n'
     origin = _origin(source.run) if source.run else ''
@@ -77,6 +105,19 @@ def model_card(source: Source) -> str:
     figures = _figures(source.run) if source.run else ''
     parts = [top, f'# {name}\n', origin, figures, f'## Use\n\n{use}', LICENCE]
     return '\n'.join(filter(None, parts))
+
+
+def _use(source: Source, to: str) -> tuple[str, str]:
+    """Return the library that loads the folder, and how."""
+    if to != 'hf':
+        library, use = LIBRARIES[to], OTHER
+        for name, told in (RUNTIMES[to] | OUTPUTS[source.is_joint]).items():
+            use = use.replace(name, told)
+    elif source.is_joint:
+        library, use = 'transformers', SCORES_HF.replace('SCORES', SCORES[source.method])
+    else:
+        library, use = 'sentence-transformers', VECTORS_HF
+    return library, use if source.is_joint else use + COSINE
 
 
 def _origin(run: Path) -> str:
@@ -97,10 +138,14 @@ def _figures(run: Path) -> str:
     rule = ''
     if metrics.get('threshold') is not None:
         rule = (
-            f'Threshold, fitted on valid: a pair matches if its score > {metrics["threshold"]}\n\n'
+            f'Threshold, fitted on valid: a pair matches if its score > {metrics["threshold"]} '
+            '(`threshold.json`)\n\n'
         )
     elif metrics.get('class_weights') is not None:
-        rule = f'Class, fitted on valid: argmax(probabilities · {metrics["class_weights"]})\n\n'
+        rule = (
+            f'Class, fitted on valid: argmax(probabilities · {metrics["class_weights"]}) '
+            '(`threshold.json`)\n\n'
+        )
     names = ('accuracy', 'f1', 'spearman')
     rows = [f'| | {" | ".join(names)} |\n|---|---|---|---|']
     for split in ('valid', 'test'):
