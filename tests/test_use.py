@@ -5,11 +5,13 @@ The runs are made by hand: their scores and vectors must be those of the NumPy B
 
 import gzip
 import json
+import os
+import stat
 import sys
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 import encode
 import export
@@ -19,6 +21,7 @@ from cosent_tf.bert.scoring import load_scorer
 from cosent_tf.bert.sources import find_source
 from cosent_tf.bert.vectors import load_encoder
 from cosent_tf.errors import UserError
+from cosent_tf.files import write_atomic
 from cosent_tools.export.cards import model_card
 from tests.handmade import CONFIG, HEADS, PAIRS, TEXTS, WEIGHTS, write_bert_dir, write_run
 from tests.reference.checkpoints import tiny_vocab
@@ -187,6 +190,8 @@ def test_exports_give_the_same_vectors(bert_dir, tmp_path, monkeypatch):
     with pytest.raises(tf.errors.InvalidArgumentError, match='at most 64 tokens'):
         serve(token_ids=tf.fill((1, 65), 7))
 
+    modes = [path.stat().st_mode for path in (tmp_path / 'to').rglob('*') if path.is_file()]
+    assert len(set(modes)) == 1, list(map(oct, modes))
     tensors = load_file(tmp_path / 'to' / 'hf' / 'model.safetensors')
     wanted = {k: v for k, v in pytorch_tensors(WEIGHTS).items() if not k.startswith('pooler')}
     assert tensors.keys() == wanted.keys()
@@ -205,10 +210,10 @@ def test_a_model_card_says_what_the_model_is(bert_dir, tmp_path):
     run = tmp_path / 'run'
     write_run(run, bert_dir, 'interact', task='BQ', epochs=5)
     metrics = {'threshold': 0.4321, 'valid_accuracy': 0.81, 'test_accuracy': 0.7654}
-    card = model_card(find_source(run))
+    card = model_card(find_source(run), 'hf')
     assert 'not finished' in card
     (run / 'metrics.json').write_text(json.dumps(metrics), encoding='utf-8')
-    card = model_card(find_source(run))
+    card = model_card(find_source(run), 'hf')
     for said in (
         'Data: BQ',
         'Method: Interact',
@@ -217,21 +222,32 @@ def test_a_model_card_says_what_the_model_is(bert_dir, tmp_path):
         '| test | 0.7654 | – |',
     ):
         assert said in card
-    for said in ('BertForSequenceClassification', 'Segment ids are all 0', 'softmax', 'Licence'):
+    for said in ('ForSequenceClassification', 'Segment ids are all 0', 'softmax', 'Licence'):
         assert said in card
-    assert 'SentenceTransformer(' in model_card(find_source(bert_dir))
+    assert 'SentenceTransformer(' in model_card(find_source(bert_dir), 'hf')
     for folder in (tmp_path, tmp_path / 'models--OWNER--NAME'):
         (folder / 'snapshots').mkdir(parents=True)
     other = bert_dir.rename(tmp_path / 'snapshots' / 'epoch3')
-    assert '# epoch3\n' in model_card(find_source(other))
+    assert '# epoch3\n' in model_card(find_source(other), 'onnx')
     hub = other.rename(tmp_path / 'models--OWNER--NAME' / 'snapshots' / 'a94a8fe5')
-    assert '# OWNER/NAME\n' in model_card(find_source(hub))
+    assert '# OWNER/NAME\n' in model_card(find_source(hub), 'onnx')
     write_run(tmp_path / 'other', hub)
-    assert 'Encoder: OWNER/NAME, cls' in model_card(find_source(tmp_path / 'other'))
+    assert 'Encoder: OWNER/NAME, cls' in model_card(find_source(tmp_path / 'other'), 'savedmodel')
+
+
+def test_what_is_written_has_the_mode_of_the_umask(tmp_path):
+    """Weights that colleagues may read like any other file, although safetensors makes 0600."""
+    before = os.umask(0o027)
+    try:
+        write_atomic(tmp_path / 'x.safetensors', lambda path: save_file(WEIGHTS, path))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / 'x.safetensors').stat().st_mode) == 0o640
+    assert load_file(tmp_path / 'x.safetensors').keys() == WEIGHTS.keys()
 
 
 def test_a_joint_model_with_mean_pooling_is_no_hf_folder(bert_dir, tmp_path, monkeypatch):
-    """Guards a BertForSequenceClassification that would read [CLS] instead, and look right."""
+    """Guards an ElectraForSequenceClassification that would read [CLS] instead, and look right."""
     write_run(tmp_path / 'run', bert_dir, 'interact', pooling='mean')
     with pytest.raises(UserError, match='has no --pooling mean; --to onnx'):
         call(export, monkeypatch, run=tmp_path / 'run', to='hf', output=tmp_path / 'x')
