@@ -6,12 +6,10 @@ import socket
 import subprocess
 import sys
 
-import numpy as np
-
 from cosent_tf.bert.compat import tf
 from cosent_tf.distribution import distribute
 from cosent_tf.run.folder import read_predictions
-from tests.helpers import ROOT, command, losses
+from tests.helpers import ROOT, assert_close, command, losses
 
 # 23 of 70 pairs a step: parts of 12 and 11, and in the last step of 1 and 0.
 UNEVEN = {'batch_size': '23', 'epochs': '2'}
@@ -30,10 +28,10 @@ def start(arguments, **environment):
 
 def check_equal(folder, other):
     assert len(losses(folder)) == 8
-    np.testing.assert_allclose(losses(folder), losses(other), atol=1e-4)
+    assert_close(losses(folder), losses(other), rtol=1e-4)
     for split in ('valid', 'test'):
         one, two = (read_predictions(f / f'predictions.{split}.tsv') for f in (folder, other))
-        np.testing.assert_allclose(one.scores, two.scores, atol=1e-4)
+        assert_close(one.scores, two.scores, rtol=1e-4)
         assert one.texts == two.texts
 
 

@@ -7,16 +7,17 @@ import pytest
 
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.losses import cosent_loss, cosent_score_loss
+from tests.helpers import assert_close
 
 
 def naive_loss(labels, scores):
     """log(1 + sum of exp(s_i - s_j) over l_i < l_j), term by term."""
-    total = 1.0
+    total = 0.0
     for label_i, score_i in zip(labels, scores, strict=True):
         for label_j, score_j in zip(labels, scores, strict=True):
             if label_i < label_j:
                 total += math.exp(score_i - score_j)
-    return math.log(total)
+    return math.log1p(total)
 
 
 def naive_vector_loss(labels, vectors):
@@ -83,8 +84,8 @@ def test_score_loss_is_the_double_loop(case):
     scores = scores.astype(np.float64)
     expected = finite_differences(lambda s: naive_loss(labels, s), scores)
     assert value.dtype == tf.float32
-    assert float(value) == pytest.approx(naive_loss(labels, scores), rel=1e-6, abs=1e-15)
-    np.testing.assert_allclose(gradient[:, 0], expected, rtol=1e-5, atol=1e-7)
+    assert float(value) == pytest.approx(naive_loss(labels, scores), rel=1e-5, abs=0)
+    assert_close(gradient[:, 0], expected, rtol=1e-5)
 
 
 def test_score_loss_has_no_range():
@@ -93,7 +94,7 @@ def test_score_loss_has_no_range():
         cosent_score_loss, column([0, 1, 1, 2]), column([3000, 1000, 3000, -4000])
     )
     assert float(value) == pytest.approx(7000 + math.log(2))
-    np.testing.assert_allclose(gradient[:, 0], [0.5, 0, 0.5, -1], atol=1e-7)
+    assert_close(gradient[:, 0], [0.5, 0, 0.5, -1], rtol=1e-6)
 
 
 @pytest.mark.parametrize('levels', [2, 6])
@@ -105,7 +106,8 @@ def test_loss_of_sentence_vectors_is_the_double_loop(levels, rng):
     vectors = vectors.astype(np.float64)
     expected = finite_differences(lambda x: naive_vector_loss(labels, x), vectors, step=1e-6)
     assert float(value) == pytest.approx(naive_vector_loss(labels, vectors), rel=1e-6)
-    np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert_close(gradient * lengths, expected * lengths, rtol=1e-5)  # which is of one size
 
 
 @pytest.mark.parametrize('jit_compile', [False, True])
@@ -149,7 +151,7 @@ def test_no_inf_and_no_nan_in_any_precision(case, dtype):
     expected = naive_vector_loss(labels, tf.cast(vectors, tf.float64).numpy())
     assert value.dtype == tf.float32
     assert gradient.dtype == dtype
-    assert float(value) == pytest.approx(expected, rel=1e-5, abs=1e-15)
+    assert float(value) == pytest.approx(expected, rel=1e-4, abs=0)
     assert np.all(np.isfinite(tf.cast(gradient, tf.float32)))
 
 
@@ -169,9 +171,9 @@ def test_large_batch_is_exact(levels, jit_compile, rng):
     assert float(value) == pytest.approx(math.log1p(sum(sums)), rel=1e-6)
     assert np.all(np.isfinite(gradient))
     # every term pulls one score up as far as another one down, all of them together by 1
-    assert np.sum(gradient, dtype=np.float64) == pytest.approx(0, abs=1e-5)
+    assert np.sum(gradient, dtype=np.float64) == pytest.approx(0, abs=2e-5)  # of 2
     if levels == 2:
-        assert np.sum(np.abs(gradient), dtype=np.float64) == pytest.approx(2, abs=1e-5)
+        assert np.sum(np.abs(gradient), dtype=np.float64) == pytest.approx(2, rel=1e-5)
 
 
 def test_memory_grows_linearly(rng):

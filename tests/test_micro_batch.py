@@ -10,7 +10,9 @@ from cosent_tf.bert.vectors import PooledVector
 from cosent_tf.losses import cosent_loss
 from cosent_tf.micro_batch import apply_in_chunks
 from cosent_tf.run.folder import METHODS
-from tests.helpers import read_json
+from tests.helpers import assert_close, read_json
+
+LR = 1e-3
 
 
 @pytest.mark.parametrize('method', METHODS)
@@ -38,14 +40,15 @@ def test_the_steps_are_those_of_the_whole_batch(method, short, run, tmp_path, mo
     model.set_weights(before)
     model.chunk_rows = None
     for ours, whole in zip(found, train(model, batches), strict=True):
-        # and the bias of Interact's number, which no loss depends on, stays at 0 up to rounding
-        np.testing.assert_allclose(ours, whole, rtol=0, atol=1e-6 * np.abs(whole).max() + 1e-10)
+        # the terms of a gradient that no loss depends on, of the bias of Interact's number, cancel:
+        # from 0 it moves by what rounding leaves of them, a share of the length of the steps
+        assert_close(ours, whole, rtol=2e-6, floor=5 * LR)
 
 
 def train(model, batches):
     """The losses of 5 steps, and the weights after them."""
     # with its usual epsilon the steps are as long where rounding is all that is left of a gradient
-    model.compile(loss=model.loss, optimizer=Adam(1e-3, epsilon=1.0))
+    model.compile(loss=model.loss, optimizer=Adam(LR, epsilon=1.0))
     losses = keras.callbacks.LambdaCallback(on_batch_end=lambda _, logs: log.append(logs['loss']))
     log = []
     data = training.make_dataset(batches, 0)
@@ -76,10 +79,13 @@ def test_both_passes_draw_the_same_dropout_masks(small_bert, keep_padding):
         gradients = tape.gradient(loss, model.trainable_weights)
         return [outputs, *(tf.convert_to_tensor(gradient) for gradient in gradients)]
 
-    results = []
+    results, states = [], []
     for run, apply in ((tf.function(step), in_chunks), (step, one_after_the_other)):
         generator = tf.random.Generator.from_seed(7)
         tf.random.set_global_generator(generator)
-        results.append([*run(apply), generator.state])
+        results.append(run(apply))
+        states.append(generator.state.numpy())
+    np.testing.assert_array_equal(*states)
+    largest = max(np.abs(gradient).max() for gradient in results[1][1:])  # some cancel to 0
     for found, expected in zip(*results, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+        assert_close(found, expected, rtol=1e-5, floor=largest)

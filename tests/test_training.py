@@ -15,6 +15,7 @@ from cosent_tf.run.folder import METHODS, read_predictions
 from tests.helpers import (
     FILES,
     ROOT,
+    assert_close,
     check_run,
     command,
     losses,
@@ -78,7 +79,7 @@ def test_the_encoder_of_a_run_gives_the_scores_of_its_predictions(trained):
     predictions = read_predictions(trained[1] / 'predictions.test.tsv')
     encoder = load_encoder(trained[1])
     u, v = (encoder.encode([pair[side] for pair in predictions.texts]) for side in (0, 1))
-    np.testing.assert_allclose(cosine_similarity(u, v), predictions.scores, atol=1e-5)
+    assert_close(cosine_similarity(u, v), predictions.scores, rtol=1e-5)
 
 
 def test_three_classes(short, run, tmp_path):

@@ -24,9 +24,12 @@ from cosent_tf.errors import UserError
 from cosent_tf.files import write_atomic
 from cosent_tools.export.cards import model_card
 from tests.handmade import CONFIG, HEADS, PAIRS, TEXTS, WEIGHTS, write_bert_dir, write_run
+from tests.helpers import assert_close
 from tests.reference.checkpoints import tiny_vocab
 from tests.reference.hf_checkpoints import pytorch_tensors
 from tests.reference.numpy_bert import bert_hidden
+
+TOLERANCE = 2e-5  # float32 rounding through a layer
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ def test_a_file_of_texts_becomes_vectors_in_its_order(folder, tmp_path, monkeypa
     call(encode, monkeypatch, run=folder, input=texts, output=tmp_path / 'out' / 'v.npy')
     vectors = np.load(tmp_path / 'out' / 'v.npy')
     assert vectors.dtype == np.float32 and vectors.flags.c_contiguous
-    np.testing.assert_allclose(vectors, unit(reference([[text] for text in TEXTS])), atol=1e-4)
+    assert_close(vectors, unit(reference([[text] for text in TEXTS])), TOLERANCE)
 
 
 def test_the_parts_of_a_file_are_the_whole(folder, tmp_path, monkeypatch):
@@ -85,7 +88,7 @@ def test_the_parts_of_a_file_are_the_whole(folder, tmp_path, monkeypatch):
         vectors.append(np.load(output))
     assert [len(part) for part in vectors] == [0, 1, 1, 1]
     expected = unit(reference([[text] for text in TEXTS[:3]]))
-    np.testing.assert_allclose(np.concatenate(vectors), expected, atol=1e-4)
+    assert_close(np.concatenate(vectors), expected, TOLERANCE)
     for wrong in ('0/4', '5/4', '4', '-1/-1', 'a/b'):
         with pytest.raises(SystemExit, match='2'):
             call(encode, monkeypatch, run=folder, input=texts, output=tmp_path, shard=wrong)
@@ -111,7 +114,7 @@ def test_a_file_of_pairs_becomes_scores(case, pooling, bert_dir, tmp_path, monke
         powers = np.exp(outputs)
         expected = outputs if case == 'interact_cosent' else powers / powers.sum(1, keepdims=True)
         expected = expected if case.endswith('classes') else expected[:, -1]
-    np.testing.assert_allclose(np.loadtxt(scores), expected, atol=1e-4)
+    assert_close(np.loadtxt(scores), expected, TOLERANCE)
 
 
 @pytest.mark.parametrize('method', ['cosent', 'interact'])
@@ -186,7 +189,7 @@ def test_exports_give_the_same_vectors(bert_dir, tmp_path, monkeypatch):
     expected = unit(hidden.sum(axis=1))  # as long as the mean
     for rows in (slice(0, 2), slice(1, 2)):
         vectors = serve(token_ids=tf.constant(ids[rows]))['vectors']
-        np.testing.assert_allclose(vectors, expected[rows], atol=1e-4)
+        assert_close(vectors, expected[rows], TOLERANCE)
     with pytest.raises(tf.errors.InvalidArgumentError, match='at most 64 tokens'):
         serve(token_ids=tf.fill((1, 65), 7))
 
@@ -202,7 +205,7 @@ def test_exports_give_the_same_vectors(bert_dir, tmp_path, monkeypatch):
         assert getattr(exported, name) == getattr(run, name)
     assert exported.tokenizer.settings == run.tokenizer.settings == (False, True, False)
     bert = load_bert(tmp_path / 'to' / 'hf', maxlen=40)  # it is a folder for --bert_dir as well
-    np.testing.assert_allclose(bert.model([ids, 0 * ids])[:, 0], hidden[:, 0], atol=1e-4)
+    assert_close(bert.model([ids, 0 * ids])[:, 0], hidden[:, 0], TOLERANCE)
 
 
 def test_a_model_card_says_what_the_model_is(bert_dir, tmp_path):
@@ -266,7 +269,7 @@ def test_a_joint_savedmodel_gives_the_scores_of_the_run(case, bert_dir, tmp_path
     difference = outputs[:, -1] - outputs[:, 0]  # of the two classes
     expected = outputs[:, 0] if case == 'interact_cosent' else 1 / (1 + np.exp(-difference))
     scores = serve(token_ids=tf.constant(ids))['scores']
-    np.testing.assert_allclose(scores, expected, atol=1e-4)
+    assert_close(scores, expected, TOLERANCE)
 
 
 def break_run(folder, **change):

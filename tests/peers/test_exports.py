@@ -17,7 +17,7 @@ from cosent_tf.bert.scoring import load_scorer
 from cosent_tf.bert.vectors import load_encoder
 from cosent_tf.data import tokenize_pairs, tokenize_texts
 from tests.handmade import PAIRS, TEXTS, write_run
-from tests.helpers import ROOT
+from tests.helpers import ROOT, assert_close
 from tests.reference.checkpoints import random_weights, tiny_vocab
 from tests.reference.hf_checkpoints import HF_CONFIG, write_hf_bert
 
@@ -51,7 +51,7 @@ def test_onnx_gives_the_vectors_of_the_encoder(pooling, activation, tmp_path, mo
     expected = encoder.encode_rows(rows)
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     found = run_onnx(exported(tmp_path / 'run', 'onnx', tmp_path, monkeypatch), rows)
-    np.testing.assert_allclose(found, expected, atol=TOLERANCE, rtol=0)
+    assert_close(found, expected, TOLERANCE)
 
 
 @pytest.mark.parametrize('case', ['interact', 'interact of three classes', 'interact_cosent'])
@@ -63,7 +63,7 @@ def test_a_joint_model_gives_the_scores_of_the_run(case, tmp_path, monkeypatch):
     expected = load_scorer(tmp_path / 'run')(pairs)
     rows, index = tokenize_pairs(load_tokenizer(tmp_path / 'bert'), pairs, 40)
     found = run_onnx(exported(tmp_path / 'run', 'onnx', tmp_path, monkeypatch), rows)
-    np.testing.assert_allclose(found[index], expected, atol=TOLERANCE, rtol=0)
+    assert_close(found[index], expected, TOLERANCE)
     tokenizer = Tokenizer.from_file(str(tmp_path / 'run-onnx' / 'tokenizer.json'))
     ids = np.array([row.ids for row in tokenizer.encode_batch(pairs)])
     padded = rows.padded(np.arange(len(rows)))[index]
@@ -78,7 +78,7 @@ def test_a_joint_model_gives_the_scores_of_the_run(case, tmp_path, monkeypatch):
         logits = model(**inputs).logits
     scores = logits if case == 'interact_cosent' else logits.softmax(dim=1)
     scores = scores if case.endswith('classes') else scores[:, -1]
-    np.testing.assert_allclose(scores.numpy(), expected, atol=TOLERANCE, rtol=0)
+    assert_close(scores.numpy(), expected, TOLERANCE)
 
 
 @pytest.mark.parametrize('case', ['interact', 'interact_cosent'])
@@ -137,7 +137,7 @@ def test_the_documented_script_needs_the_folder_alone(page, settings, tmp_path, 
     found = {}
     exec(script, found)
     assert found['threshold'] == 0.25
-    np.testing.assert_allclose(found['vectors'], expected, atol=TOLERANCE, rtol=0)
+    assert_close(found['vectors'], expected, TOLERANCE)
     card = (folder / 'README.md').read_text('utf-8')
     assert 'score > 0.25' in card and 'tokenizer.json' in card
     assert (folder / 'vocab.txt').read_text('utf-8').split() == tiny_vocab()

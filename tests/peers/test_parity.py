@@ -13,6 +13,7 @@ from transformers import AutoTokenizer, BertModel, BertTokenizer
 import export
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
 from cosent_tf.bert.vectors import load_encoder
+from tests.helpers import assert_close
 from tests.reference.checkpoints import tiny_vocab
 from tests.reference.hf_checkpoints import HF_CONFIG, write_hf_bert
 
@@ -54,7 +55,7 @@ def test_a_folder_is_the_bert_of_transformers(case, legacy, tmp_path):
             token_type_ids=torch.tensor(segment_ids),
         ).last_hidden_state[:, :1]
     ours = load_bert(tmp_path, maxlen=64).model([token_ids, segment_ids])
-    np.testing.assert_allclose(ours.numpy(), expected.numpy(), atol=TOLERANCE, rtol=0)
+    assert_close(ours.numpy(), expected.numpy(), TOLERANCE)
 
 
 def test_a_folder_saved_by_transformers_loads(tmp_path):
@@ -77,7 +78,7 @@ def test_an_export_gives_the_same_vectors(change, tmp_path, monkeypatch):
     expected = load_encoder(tmp_path / 'bert').encode(TEXTS)
 
     sentences = SentenceTransformer(str(folder), device='cpu')
-    np.testing.assert_allclose(sentences.encode(TEXTS), expected, atol=TOLERANCE, rtol=0)
+    assert_close(sentences.encode(TEXTS), expected, TOLERANCE)
 
     model = BertModel.from_pretrained(folder, add_pooling_layer=False).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -85,7 +86,7 @@ def test_an_export_gives_the_same_vectors(change, tmp_path, monkeypatch):
     with torch.no_grad():
         vectors = model(**inputs).last_hidden_state[:, 0]
     vectors = torch.nn.functional.normalize(vectors)
-    np.testing.assert_allclose(vectors.numpy(), expected, atol=TOLERANCE, rtol=0)
+    assert_close(vectors.numpy(), expected, TOLERANCE)
 
 
 def save_folder(folder, pooling, normalize, tokenizer):
@@ -113,7 +114,7 @@ def test_a_folder_is_used_as_sentence_transformers_uses_it(case, tmp_path, monke
     theirs = save_folder(tmp_path / 'st', *FOLDERS[case])
     expected = theirs.encode(TEXTS)
     ours = load_encoder(tmp_path / 'st').encode(TEXTS, normalize=FOLDERS[case][1])
-    np.testing.assert_allclose(ours, expected, atol=TOLERANCE, rtol=0)
+    assert_close(ours, expected, TOLERANCE)
 
     folder = str(tmp_path / 'export')
     command = ['export.py', str(tmp_path / 'st'), '--to', 'hf', '--output', folder]
@@ -121,7 +122,7 @@ def test_a_folder_is_used_as_sentence_transformers_uses_it(case, tmp_path, monke
     export.main()
     exported = SentenceTransformer(folder, device='cpu').encode(TEXTS)
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    np.testing.assert_allclose(exported, expected, atol=TOLERANCE, rtol=0)
+    assert_close(exported, expected, TOLERANCE)
 
 
 STRANGE = [
