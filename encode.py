@@ -148,7 +148,7 @@ FORMATS = {  # how lines are read, and what is written of them
 def parse_args():
     parser = make_parser(__doc__)
     add = parser.add_argument
-    add('--run', required=True, help='a run, a folder with a BERT, or hf:NAME')
+    add('--run', required=True, help='a run, a folder with a BERT, or hf:NAME[@REVISION]')
     add('--input', type=Path, required=True, help='texts or pairs, one a line')
     add('--output', type=Path, required=True, help='the file to write, replaced if it is there')
     add('--format', choices=list(FORMATS), default='vectors', help='default: vectors')

@@ -207,7 +207,7 @@ def sentence_files(config: dict, source: Source) -> dict[str, dict | list]:
 def parse_args():
     parser = make_parser(__doc__)
     add = parser.add_argument
-    add('run', help='a run, a folder with a BERT, or hf:NAME')
+    add('run', help='a run, a folder with a BERT, or hf:NAME[@REVISION]')
     add('--to', choices=['savedmodel', 'onnx', 'hf'], required=True)
     add('--output', type=Path, required=True, help='the folder to make')
     return parser.parse_args()

@@ -16,6 +16,7 @@ from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import UserError
 from cosent_tf.files import SUMS_FILE
 from cosent_tf.published import PAIRS
+from cosent_tf.run.config import with_revision
 from cosent_tf.run.folder import run_name
 
 # model: (environment variable, default folder), which download.py fills
@@ -105,7 +106,7 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     add = parser.add_argument
     add('--task', required=True, help='ATEC, BQ, LCQMC, PAWSX, STS-B, DEMO, or a name in data_dir')
     add('--model', help='bert, roberta, or a name for --bert_dir (default: its own, or else bert)')
-    add('--bert_dir', help="the pretrained encoder's folder, or hf:NAME")
+    add('--bert_dir', help="the pretrained encoder's folder, or hf:NAME[@REVISION]")
     add('--data_dir', help=f'the folder of the tasks (default: {DATA_DIR})')
     add('--runs_dir', default='runs', help='where the run folder is made (default: runs)')
     add('--epochs', type=positive(int), help='default: as published')
@@ -242,6 +243,8 @@ def find_encoder(args: argparse.Namespace) -> None:
         make_demo_bert(DEMO_BERT_DIR)
         args.bert_dir = DEMO_BERT_DIR
     folder = args.bert_dir or encoder_folder(args.model)
+    if args.resume:
+        folder = with_revision(folder, args)
     folder = bert_folder(folder).absolute()  # so that the run can be used from anywhere
     if not folder.is_dir():
         fetched = _fetched_by(args.model, args) if args.model in MODELS else ''

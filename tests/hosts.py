@@ -54,12 +54,15 @@ class Host(ThreadingHTTPServer):
                 archive.writestr(name, content)
         self.files[path] = packed.getvalue()
 
-    def add_model(self, name, files):
-        """Serve files (name → content) as a model of the Hub; weights are redirected."""
+    def add_model(self, name, files, commit=COMMIT, revision='main'):
+        """Serve files (name → content) as a model of the Hub; weights are redirected.
+
+        They are of a commit, to which a revision leads from now on.
+        """
         siblings = []
         for file, content in sorted(files.items()):
             digest = hashlib.sha256(content).hexdigest()
-            resolve = f'/{name}/resolve/{COMMIT}/{file}'
+            resolve = f'/{name}/resolve/{commit}/{file}'
             entry = {'type': 'file', 'path': file, 'rfilename': file}
             entry |= {'size': len(content), 'oid': 40 * '1', 'blobId': 40 * '1'}
             if file.endswith(('.h5', '.safetensors')):
@@ -71,10 +74,11 @@ class Host(ThreadingHTTPServer):
             else:
                 self.files[resolve] = content
             siblings.append(entry)
-        model = {'id': name, 'sha': COMMIT, 'siblings': siblings, 'tags': [], 'downloads': 0}
+        model = {'id': name, 'sha': commit, 'siblings': siblings, 'tags': [], 'downloads': 0}
         self.json[f'/api/models/{name}'] = model | {'private': False, 'likes': 0}
-        self.json[f'/api/models/{name}/revision/main'] = self.json[f'/api/models/{name}']
-        self.json[f'/api/models/{name}/tree/{COMMIT}'] = siblings
+        for found_by in (revision, commit):
+            self.json[f'/api/models/{name}/revision/{found_by}'] = self.json[f'/api/models/{name}']
+        self.json[f'/api/models/{name}/tree/{commit}'] = siblings
 
     def cdn(self):
         """Where the weights of the model are served."""
@@ -102,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif path in host.redirects:
             place, headers = host.redirects[path]
             elsewhere = host.url.replace('127.0.0.1', 'localhost')  # as a CDN, to be trusted less
-            headers = headers | {'Location': elsewhere + place, 'X-Repo-Commit': COMMIT}
+            headers = headers | {'Location': elsewhere + place, 'X-Repo-Commit': commit_of(path)}
             self.answer(302, b'', headers)
         elif path in host.json:
             body = json.dumps(host.json[path]).encode()
@@ -116,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send_file(self, path, content):
         tag = f'"{hashlib.md5(content).hexdigest()}"'
-        headers = {'ETag': tag, 'Accept-Ranges': 'bytes', 'X-Repo-Commit': COMMIT}
+        headers = {'ETag': tag, 'Accept-Ranges': 'bytes', 'X-Repo-Commit': commit_of(path)}
         status, start = 200, 0
         wanted = re.fullmatch(r'bytes=(\d+)-', self.headers['Range'] or '')
         if wanted and self.headers.get('If-Range', tag) == tag:
@@ -145,6 +149,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         """Quiet."""
+
+
+def commit_of(path):
+    """The commit in /NAME/resolve/COMMIT/FILE, that of any model elsewhere."""
+    found = re.search('/resolve/([0-9a-f]{40})/', path)
+    return found[1] if found else COMMIT
 
 
 @contextmanager

@@ -1,4 +1,6 @@
-"""Where an encoder comes from: a run, a folder with a BERT, or `hf:NAME` on the Hugging Face Hub.
+"""Where an encoder comes from: a run, a folder with a BERT, or the Hugging Face Hub.
+
+`hf:NAME` is a model there as it is now, `hf:NAME@REVISION` at a branch, a tag or a commit.
 
 TensorFlow-free, for the command line and the plan of a table.
 """
@@ -111,20 +113,22 @@ def find_source(name: str | Path) -> Source:
 
 
 def bert_folder(name: str | Path) -> Path:
-    """Return a folder: of `hf:NAME` the downloaded one, anything else as it is.
+    """Return a folder: of `hf:NAME` or `hf:NAME@REVISION` the downloaded one, else as it is.
 
     Raises:
         UserError: the files cannot be had.
     """
     if not str(name).startswith(HUB):
         return Path(name)
-    repository = str(name).removeprefix(HUB)
+    repository, _, revision = str(name).removeprefix(HUB).partition('@')
     from huggingface_hub import snapshot_download  # not at the top: half a second
     from huggingface_hub.errors import HTTPError
 
     try:
         for weights in HUB_WEIGHTS.items():
-            folder = Path(snapshot_download(repository, allow_patterns=[*HUB_FILES, *weights]))
+            files = [*HUB_FILES, *weights]
+            folder = snapshot_download(repository, revision=revision or None, allow_patterns=files)
+            folder = Path(folder)
             if any((folder / file).is_file() for file in HUB_WEIGHTS):
                 return folder
     except (OSError, ValueError, HTTPError) as error:  # no network, no such repository or name
@@ -132,12 +136,19 @@ def bert_folder(name: str | Path) -> Path:
     raise UserError(_by_hand(name, repository, f'it has none of {", ".join(HUB_WEIGHTS)}'))
 
 
-def encoder_name(folder: Path) -> str:
-    """Return the name of a folder; of the Hub's models--OWNER--NAME/snapshots/… OWNER/NAME."""
+def hub_name(folder: Path) -> str | None:
+    """Return `hf:NAME@COMMIT` of the Hub's models--OWNER--NAME/snapshots/COMMIT, else None."""
     folder = folder.resolve()
     if folder.parent.name == 'snapshots' and folder.parents[1].name.startswith('models--'):
-        return folder.parents[1].name.removeprefix('models--').replace('--', '/')
-    return folder.name
+        repository = folder.parents[1].name.removeprefix('models--').replace('--', '/')
+        return f'{HUB}{repository}@{folder.name}'
+    return None
+
+
+def encoder_name(folder: Path) -> str:
+    """Return the name of a folder, of one that the Hub's client made that of the model."""
+    name = hub_name(folder)
+    return name.removeprefix(HUB).partition('@')[0] if name else folder.resolve().name
 
 
 def model_name(bert_dir: str) -> str:

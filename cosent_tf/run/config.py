@@ -10,11 +10,13 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+from cosent_tf.bert.settings import read_if_there
 from cosent_tf.bert.sources import CONFIG_FILE, CONFIGS, TOKENIZER_FILES, find_weights
 from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import UserError
 from cosent_tf.files import sha256
 from cosent_tf.readers import read_json
+from cosent_tf.run.folder import run_name
 
 FILES = ('data_sha256', 'bert_sha256', 'weights_sha256')  # the checksums in config.json
 FOLDERS = ('data_dir', 'bert_dir')  # arguments that name the same place in several ways
@@ -33,6 +35,19 @@ def checksums(args: Namespace) -> dict[str, dict[str, str]]:
         _weight_files(bert_dir),
     )
     return {kind: _checksums(of_kind) for kind, of_kind in zip(FILES, paths, strict=True)}
+
+
+def with_revision(name: str, args: Namespace) -> str:
+    """Return `hf:NAME` with the revision that a run was started from, if it was from that model.
+
+    So a run goes on when the Hub's main has moved. Any other name is returned as it is.
+    """
+    folder = Path(args.runs_dir) / run_name(args.task, args.model, args.method, args.seed)
+    with suppress(UserError):  # `find_changes` tells
+        started = str(read_if_there(folder / CONFIG_FILE).get('hub'))
+        if started.partition('@')[0] == name:
+            return started
+    return name
 
 
 def find_changes(folder: Path, args: Namespace, now: dict[str, dict[str, str]]) -> list[str]:

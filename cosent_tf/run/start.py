@@ -9,6 +9,7 @@ import numpy as np
 from cosent_tf.bert.compat import device_name, keras, tf, versions
 from cosent_tf.bert.formats import read_config
 from cosent_tf.bert.precision import POLICIES
+from cosent_tf.bert.sources import hub_name
 from cosent_tf.distribution import from_chief, is_chief, replicas, use_device, use_strategy
 from cosent_tf.errors import UserError, WriteError
 from cosent_tf.files import lock_folder, remove_temporaries, write_json
@@ -100,6 +101,7 @@ def _config(args: Namespace) -> dict:
         'tensor_float_32': tf.config.experimental.tensor_float_32_execution_enabled(),
         'git_commit': git_commit(Path(__file__)),
         'encoder': read_config(Path(args.bert_dir)),
+        'hub': hub_name(Path(args.bert_dir)),
         **checksums(args),
         'started': datetime.now(UTC).isoformat(timespec='seconds'),
     }

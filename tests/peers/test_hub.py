@@ -71,7 +71,7 @@ def test_what_is_downloaded_says_how_to_use_it(tmp_path, monkeypatch):
         (hub / name).parent.mkdir(exist_ok=True)
         (hub / name).write_text(json.dumps(content), encoding='utf-8')
 
-    def download(_, allow_patterns):
+    def download(_, revision, allow_patterns):
         names = [path.relative_to(hub).as_posix() for path in hub.rglob('*') if path.is_file()]
         for name in filter_repo_objects(names, allow_patterns=allow_patterns):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
