@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cosent_tf.bert.compat import keras
+from cosent_tf.bert.process import check_process
 from cosent_tf.bert.rows import RowEncoder, encoding_bar, row_batches
 from cosent_tf.bert.sources import Source
 from cosent_tf.bert.weights import weight_arrays
@@ -75,6 +76,7 @@ class OpenVINOEncoder:
 
     def __call__(self, rows: TokenRows) -> np.ndarray:
         """Return the model's outputs, (n, D) float32, in the order of `rows`."""
+        check_process()
         outputs = np.zeros((len(rows), self._width), np.float32)
         batches = row_batches(rows.lengths, OPENVINO_TOKENS)
         requests = [self._compiled.create_infer_request() for _ in batches[: self._parallel]]

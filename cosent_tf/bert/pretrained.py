@@ -17,6 +17,7 @@ from cosent_tf.bert.compat import (
     tf,
 )
 from cosent_tf.bert.formats import read_config, read_tensors, read_vocab
+from cosent_tf.bert.process import check_process
 from cosent_tf.bert.settings import TokenizerSettings, read_added_tokens, read_tokenizer_settings
 from cosent_tf.errors import UserError
 
@@ -148,8 +149,10 @@ def build_bert(
     """Build the BERT of a folder without its weights, as `load_bert` otherwise.
 
     Raises:
-        UserError: configuration or vocabulary is missing or broken, or they do not fit.
+        UserError: configuration or vocabulary is missing or broken, or they do not fit; or see
+            `check_process`.
     """
+    check_process()
     folder = Path(bert_dir)
     config = read_config(folder)
     _tell_unused(folder, check_sizes(folder, config, maxlen))

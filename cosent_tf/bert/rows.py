@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cosent_tf.bert.compat import keras, tf
+from cosent_tf.bert.process import check_process
 from cosent_tf.data import TokenRows
 from cosent_tf.distribution import distribute, replicas
 
@@ -25,6 +26,7 @@ class RowEncoder:
 
     def __call__(self, rows: TokenRows) -> np.ndarray:
         """Return the model's outputs, (n, D) float32, in the order of `rows`."""
+        check_process()
         outputs = np.zeros((len(rows), self._model.output_shape[-1]), np.float32)
         steps = _steps(row_batches(rows.lengths, TOKENS_A_BATCH), replicas())
 
