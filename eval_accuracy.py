@@ -60,7 +60,7 @@ def main():
     if args.html and results:
         save_html(args.html, results, sections)
     if left_out:
-        raise RunError(f'{len(left_out)} of {len(runs)} runs are left out: {"; ".join(left_out)}')
+        raise RunError(f'{len(left_out)} of {len(runs)} runs left out: {"; ".join(left_out)}')
 
 
 def make_sections(args, results, oddities, costs, notes):
@@ -70,8 +70,13 @@ def make_sections(args, results, oddities, costs, notes):
     else:
         how = (args.metric, args.search, args.by == 'overlap', args.details)
         sections = build_sections(results, *how, oddities)
-        if costs is not None:
+        if costs:
             sections.append(cost_section(costs, args.metric))
+        elif costs is not None:
+            notes = [
+                'No run has a placeholder on test: --without placeholders costs nothing.',
+                *notes,
+            ]
     sections[-1].notes.extend(notes)
     return sections
 

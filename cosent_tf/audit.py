@@ -64,10 +64,15 @@ def describe(counts: Counts) -> str:
         for splits, number in counts['pairs_in_two_splits'].items()
     }
     found['pairs with contradictory labels'] = counts['contradictory_pairs']
-    found['identical sentences labelled 0'] = sum(counts['identical_labelled_0'].values())
+    found['pairs of identical sentences labelled 0'] = sum(counts['identical_labelled_0'].values())
     found[f'pairs with a placeholder ({", ".join(PLACEHOLDERS)})'] = sum(
         counts['placeholders'].values()
     )
     name = f'of {counts["test_sentences"]} test sentences in train'
     found[name] = counts['test_sentences_in_train']
-    return ', '.join(f'{number} {name}' for name, number in found.items() if number) or 'no oddity'
+    told = [
+        f'{number} {name.replace("pairs", "pair", 1) if number == 1 else name}'
+        for name, number in found.items()
+        if number
+    ]
+    return ', '.join(told) or 'no oddity'

@@ -71,7 +71,8 @@ def read_task(data_dir: str | Path, task: str) -> dict[str, Split]:
     splits = {}
     for name in SPLITS:
         splits[name] = split = read_split(split_path(data_dir, task, name), name != 'test')
-        note = f', {split.skipped} lines without three fields skipped' if split.skipped else ''
+        lines = 'line' if split.skipped == 1 else 'lines'
+        note = f', {split.skipped} {lines} without three fields skipped' if split.skipped else ''
         if problem := _no_measure(split):
             note += f', {problem}: scored, but not measured'
         print(f'{task} {name}: {len(split.pairs)} pairs{note}', flush=True)

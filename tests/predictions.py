@@ -16,8 +16,11 @@ LABELS = np.array([1, 0, 0, 1] * 10)
 
 
 def add_run(folder, name, wrong=0, labels=LABELS, pairs=PAIRS, valid=None):
-    """A run whose first `wrong` pairs are scored on the wrong side of 0.5, valid without fault."""
-    scores = np.where(labels > 0, 0.9, 0.1)
+    """A run whose first `wrong` pairs are scored on the wrong side of 0.5, valid without fault.
+
+    Every seed has scores of its own.
+    """
+    scores = np.where(labels > 0, 0.9, 0.1 + 1e-9 * parse_run_name(name).seed)
     test = np.where(np.arange(len(scores)) < wrong, 1 - scores, scores)
     add_scores(folder, name, labels, test, scores if valid is None else valid, pairs)
 

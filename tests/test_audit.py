@@ -22,8 +22,8 @@ FOUND = {
     'test_sentences_in_train': 3,
 }
 TOLD = (
-    '2 pairs in train and valid, 1 pairs in train and test, 1 pairs in valid and test, '
-    '2 pairs with contradictory labels, 2 identical sentences labelled 0, '
+    '2 pairs in train and valid, 1 pair in train and test, 1 pair in valid and test, '
+    '2 pairs with contradictory labels, 2 pairs of identical sentences labelled 0, '
     '3 pairs with a placeholder (NS), 3 of 7 test sentences in train'
 )
 
@@ -99,3 +99,13 @@ def test_what_placeholders_cost(evaluate, tmp_path):
     assert cost['with_them'] == pytest.approx(0.875) and cost['left_out'] == 4
     assert {run['pairs'] for run in report['runs']} == {36}
     assert report['audit']['PAWSX']['placeholders']['test'] == 4  # counted all the same
+
+
+def test_one_is_singular():
+    """A single odd pair is told as "1 pair", not "1 pairs"."""
+    counts = audit(
+        {'valid': [('甲', '甲', 0), ('丙', '丁', 1)], 'test': [('甲', '乙', 1), ('乙', '甲', 0)]}
+    )
+    assert describe(counts) == (
+        '1 pair with contradictory labels, 1 pair of identical sentences labelled 0'
+    )

@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score, precision_score, recall_score, roc_auc_score
 
 from cosent_tf.run.folder import run_name
+from cosent_tools.report.details import auc_interval
 from tests.predictions import LABELS, add_run, add_scores
 
 
@@ -87,21 +88,50 @@ def test_details_are_scikit_learns(evaluate, tmp_path):
 
 
 def test_collapsed_runs_are_named(evaluate, tmp_path):
-    """Guards a mean over seeds of which one has learned nothing."""
+    """A mean over seeds of which one has learned nothing is not taken for the method's."""
     collapsed = 0.999 + 1e-7 * np.arange(40) / 40
     add_scores(tmp_path, 'BQ.bert.cosent.seed1', LABELS, collapsed)
     add_run(tmp_path, 'BQ.bert.cosent.seed2', wrong=20)
-    add_run(tmp_path, 'BQ.bert.cosent.seed3', wrong=19)
+    add_run(tmp_path, 'BQ.bert.cosent.seed3', wrong=8)
     _, out, _ = evaluate('--runs_dir', tmp_path)
+    out = ' '.join(out.split())
     assert 'Collapsed, all test scores alike: BQ.bert.cosent.seed1.' in out
-    majority = 'Collapsed, test accuracy not above that of the majority class:'
-    assert f'{majority} BQ.bert.cosent.seed2.' in ' '.join(out.split())
+    # half of label 1 is above all of label 0, half below: 1/2 ± 1.96 · sqrt(1/4 / 19)
+    nothing = 'the test scores separate nothing, ROC AUC 50.00 [27.52, 72.48]'
+    assert f'Collapsed, {nothing}: BQ.bert.cosent.seed2.' in out
     _, out, _ = evaluate('--runs_dir', tmp_path, '--format', 'json')
     assert [run['collapsed'] is None for run in json.loads(out)['runs']] == [False, False, True]
 
 
+def test_a_stalled_search_is_no_collapse(evaluate, tmp_path):
+    """Scores that separate the classes are not called collapsed for a search that stood still."""
+    stalled = np.where(LABELS > 0, 0.9999, 0.999)
+    add_scores(tmp_path, 'BQ.bert.cosent.seed1', LABELS, stalled)
+    _, out, _ = evaluate('--runs_dir', tmp_path)
+    out = ' '.join(out.split())
+    assert 'The search found nothing, not the model' in out and 'Collapsed' not in out
+    assert '--search exact finds more: BQ.bert.cosent.seed1 (valid 50.00, exact 100.00).' in out
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--search', 'exact')
+    assert 'found nothing' not in out and '100.00' in out
+
+
+@pytest.mark.parametrize('n', [(9, 30), (400, 300)])
+def test_the_interval_of_the_area_is_delongs(n):
+    """The interval is that of all pairs of one of each class, counted one by one."""
+    random = np.random.default_rng(0)
+    positive = np.repeat([True, False], n)
+    scores = np.round(random.normal(0.5 * positive, 1), 1)  # with ties
+    wins = (scores[positive][:, None] > scores[~positive]) + 0.5 * (
+        scores[positive][:, None] == scores[~positive]
+    )
+    variance = wins.mean(1).var(ddof=1) / n[0] + wins.mean(0).var(ddof=1) / n[1]
+    area, low, high = auc_interval(positive, scores)
+    assert area == pytest.approx(roc_auc_score(positive, scores))
+    assert [area - low, high - area] == pytest.approx([1.96 * np.sqrt(variance)] * 2)
+
+
 def test_a_threshold_for_f1_that_costs_accuracy_is_no_collapse(evaluate, tmp_path):
-    """Guards a sound run: on a skewed task the best F1 takes more pairs than it loses accuracy."""
+    """On a skewed task the best F1 takes more pairs than it loses accuracy: the run is sound."""
     labels, scores = np.repeat([1, 0], [4, 36]), np.linspace(0.9, 0.1, 40)
     scores[:4], scores[4:12] = scores[8:12], scores[:8].copy()
     add_scores(tmp_path, 'BQ.bert.cosent.seed1', labels, scores)
@@ -110,4 +140,16 @@ def test_a_threshold_for_f1_that_costs_accuracy_is_no_collapse(evaluate, tmp_pat
     assert run['accuracy'] < 0.9 and run['collapsed'] is None
     add_scores(tmp_path, 'BQ.bert.cosent.seed1', labels, scores, valid=scores + 1)
     _, out, _ = evaluate('--runs_dir', tmp_path, '--metric', 'f1')
-    assert 'Collapsed, all test pairs decided alike: BQ.bert.cosent.seed1.' in out
+    assert 'All test pairs decided alike: BQ.bert.cosent.seed1.' in out
+    assert 'Collapsed' not in out
+
+
+def test_what_a_column_holds_is_what_it_is_called(evaluate, tmp_path):
+    """F1 on valid is not called "Valid", nor a share of pairs "Label 1" among accuracies."""
+    add_run(tmp_path, 'BQ.bert.cosent.seed1', wrong=1)
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--metric', 'f1')
+    assert 'Valid F1' in out and 'Valid accuracy' not in out
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--by', 'overlap', '--without', 'placeholders')
+    assert 'Valid accuracy' in out and 'Share of label 1' in out
+    assert 'Without placeholders' not in out  # a table of no rows
+    assert 'No run has a placeholder on test' in out

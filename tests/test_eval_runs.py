@@ -1,6 +1,9 @@
 """Which runs eval_accuracy.py counts, and what it says of the others."""
 
+import errno
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,3 +96,34 @@ def test_unfinished_runs_are_named_and_left_out(evaluate, tmp_path):
     )
     _, out, _ = evaluate('--runs_dir', tmp_path, '--format', 'json')
     assert json.loads(out)['unfinished'] == ['BQ.bert.cosent.seed2']
+
+
+def test_a_copied_run_is_not_another_seed(evaluate, tmp_path):
+    """A folder copied under another seed does not make a mean "± 0.00" of one training."""
+    add_run(tmp_path, 'BQ.bert.cosent.seed1', wrong=4)
+    add_run(tmp_path, 'BQ.bert.cosent.seed2', wrong=8)
+    shutil.copytree(tmp_path / 'BQ.bert.cosent.seed1', tmp_path / 'BQ.bert.cosent.seed9')
+    reasons, out = left_out_of(evaluate, tmp_path)
+    assert list(reasons) == ['BQ.bert.cosent.seed9'] and '85.00 ±7.07' in out
+    assert reasons['BQ.bert.cosent.seed9'].endswith('seed1: a copy, not another seed')
+
+
+def test_a_folder_that_cannot_be_entered_is_left_out(evaluate, tmp_path, monkeypatch):
+    """One run of mode 000 among a night's runs is named, and the others are reported."""
+    add_run(tmp_path, 'BQ.bert.cosent.seed1', wrong=4)
+    add_run(tmp_path, 'BQ.bert.cosent.seed2', wrong=8)
+    closed = tmp_path / 'BQ.bert.cosent.seed2'
+
+    def refusing(original):  # as the system answers anyone but root
+        def refuse(path, *arguments, **options):
+            if closed in path.parents:
+                raise PermissionError(errno.EACCES, 'Permission denied', str(path))
+            return original(path, *arguments, **options)
+
+        return refuse
+
+    for name in ('stat', 'open', 'read_bytes'):
+        monkeypatch.setattr(Path, name, refusing(getattr(Path, name)))
+    reasons, out = left_out_of(evaluate, tmp_path)
+    assert list(reasons) == ['BQ.bert.cosent.seed2'] and '90.00' in out
+    assert reasons['BQ.bert.cosent.seed2'].endswith('cannot be read: Permission denied')

@@ -5,6 +5,7 @@ TensorFlow-free.
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,6 +61,11 @@ class Predictions(NamedTuple):
     scores: np.ndarray
     texts: list[tuple[str, str]]
 
+    def has_pairs_of(self, other: 'Predictions') -> bool:
+        """Return whether texts and labels are those of another split, in the same order."""
+        same_labels = np.array_equal(self.labels, other.labels, equal_nan=True)
+        return self.texts == other.texts and same_labels
+
 
 def run_name(task: str, model: str, method: str, seed: int) -> str:
     """Return the folder's name, such as 'BQ.bert.cosent.seed42'.
@@ -87,7 +93,8 @@ def list_runs(runs_dir: str | Path) -> tuple[list[Run], list[Path]]:
 
     A run of the training scripts has config.json and is finished once metrics.json is there. A
     folder named like a run, without config.json but with both prediction files, is another
-    program's and complete. Folders with other names, or with none of these files, are ignored.
+    program's and complete. Folders with other names, or with none of these files, are ignored; one
+    that cannot be entered counts as finished, and reading it fails.
 
     Args:
         runs_dir: path of the folder; it need not exist.
@@ -108,7 +115,10 @@ def list_runs(runs_dir: str | Path) -> tuple[list[Run], list[Path]]:
         name = parse_run_name(folder.name)
         if name is None or not folder.is_dir():
             continue
-        if is_finished(folder):
+        is_whole = True  # if it cannot be entered, which reading it will tell
+        with suppress(UserError):
+            is_whole = is_finished(folder)
+        if is_whole:
             finished.append(Run(name, folder))
         elif any((folder / file).exists() for file in (CONFIG_FILE, VALID_FILE, TEST_FILE)):
             unfinished.append(folder)
@@ -116,10 +126,17 @@ def list_runs(runs_dir: str | Path) -> tuple[list[Run], list[Path]]:
 
 
 def is_finished(folder: Path) -> bool:
-    """Tell whether a run's folder is complete; see `list_runs`."""
-    if (folder / CONFIG_FILE).exists():
-        return (folder / METRICS_FILE).exists()
-    return (folder / VALID_FILE).exists() and (folder / TEST_FILE).exists()
+    """Return whether a run's folder is complete; see `list_runs`.
+
+    Raises:
+        UserError: the folder cannot be entered.
+    """
+    try:
+        if (folder / CONFIG_FILE).exists():
+            return (folder / METRICS_FILE).exists()
+        return (folder / VALID_FILE).exists() and (folder / TEST_FILE).exists()
+    except OSError as error:
+        raise UserError(f'{folder}: cannot be read: {error.strerror}') from error
 
 
 def read_metrics(folder: Path) -> dict:

@@ -1,7 +1,9 @@
 """What keeps a reader from believing too much, as sections: comparisons, details, the data."""
 
+import numpy as np
+
 from cosent_tf.audit import PLACEHOLDERS, Counts
-from cosent_tools.report.details import PlaceholderCost, collapse, details
+from cosent_tools.report.details import PlaceholderCost, collapse, details, has_useless_threshold
 from cosent_tools.report.evaluation import Result
 from cosent_tools.report.section import Section, percent
 from cosent_tools.report.significance import VISIBLE, Comparison
@@ -126,12 +128,23 @@ def details_section(results: list[Result]) -> Section:
 
 
 def collapse_notes(results: list[Result]) -> list[str]:
-    """Name the runs that have learned nothing."""
-    reasons = {}
+    """Name the runs that have learned nothing, and those whose threshold decides nothing."""
+    collapsed, stalled, alike = {}, [], []
     for result in results:
         if reason := collapse(result):
-            reasons.setdefault(reason, []).append(str(result.name))
-    return [f'Collapsed, {reason}: {", ".join(runs)}.' for reason, runs in reasons.items()]
+            collapsed.setdefault(reason, []).append(str(result.name))
+        elif result.optimum and has_useless_threshold(result):
+            found = f'valid {percent(result.valid)}, exact {percent(result.optimum[1])}'
+            stalled.append(f'{result.name} ({found})')
+        elif result.predicted is not None and np.ptp(result.predicted) == 0:
+            alike.append(str(result.name))
+    notes = [f'Collapsed, {reason}: {", ".join(runs)}.' for reason, runs in collapsed.items()]
+    if stalled:
+        notes.append(
+            "The search found nothing, not the model: Powell's ended where it began, --search "
+            f'exact finds more: {", ".join(stalled)}.'
+        )
+    return notes + [f'All test pairs decided alike: {", ".join(alike)}.'] * bool(alike)
 
 
 def audit_section(oddities: dict[str, Counts]) -> Section:
@@ -168,7 +181,7 @@ def audit_section(oddities: dict[str, Counts]) -> Section:
 
 
 def cost_section(costs: list[PlaceholderCost], metric: str) -> Section:
-    """Show what placeholders cost."""
+    """Show what placeholders cost, in at least one row."""
     rows = [
         [
             f'{cost.task} {method_label(cost.model, cost.method)}',
@@ -179,10 +192,9 @@ def cost_section(costs: list[PlaceholderCost], metric: str) -> Section:
         ]
         for cost in costs
     ]
-    notes = [] if rows else ['No run has any on test.']
     title = f'Without placeholders for a sentence, on valid and test: test {HEADINGS[metric]}'
     columns = ['Task and method', 'Pairs left out', 'With them', 'Without', 'Difference']
-    return Section(title, columns, rows, notes)
+    return Section(title, columns, rows, [])
 
 
 def _points(share: float) -> str:

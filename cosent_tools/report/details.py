@@ -57,19 +57,57 @@ def details(result: Result) -> Details:
 
 
 def collapse(result: Result) -> str | None:
-    """Tell how a run shows that it has learned nothing, None if it does not."""
+    """Say how a run's scores show that it has learned nothing, None if they do not.
+
+    A threshold may be bad, or fitted for another measure, where the scores are good: only scores
+    that do not separate the classes are a collapse.
+    """
     scores, labels = result.test.scores, result.test.labels
     if np.ptp(scores, axis=0).max() <= ALIKE:
         return 'all test scores alike'
-    majority = np.unique(labels, return_counts=True)[1].max() / len(labels)
-    if result.value is None:
+    if result.value is None or is_graded(labels, scores):
         return None
+    classes = [(labels == 1, scores)]
+    if scores.ndim == 2:
+        classes = [(labels == c, scores[:, c]) for c in np.unique(labels)]
+    areas = [auc_interval(*of_class) for of_class in classes]
+    if not all(low <= 0.5 <= high for _, low, high in areas):
+        return None
+    area, low, high = (f'{100 * value:.2f}' for value in np.mean(areas, axis=0))
+    return f'the test scores separate nothing, ROC AUC {area} [{low}, {high}]'
+
+
+def auc_interval(positive: np.ndarray, scores: np.ndarray) -> tuple[float, float, float]:
+    """Return the ROC AUC and its 95 % interval, by DeLong's variance (Biometrics 44, 1988, 837).
+
+    Args:
+        positive: (n,) bool; with fewer than two of either class, anything is possible.
+        scores: (n,).
+    """
+    from scipy.stats import rankdata  # not at the top: slow
+
+    counts = positive.sum(), (~positive).sum()
+    if min(counts) < 2:
+        return 0.5, 0.0, 1.0
+    ranks = rankdata(scores)
+    # for each pair, the share of the other class that is below it, ties by half
+    shares = [
+        (ranks[own] - rankdata(scores[own])) / other
+        for own, other in ((positive, counts[1]), (~positive, counts[0]))
+    ]
+    area = float(shares[0].mean())
+    variance = sum(share.var(ddof=1) / len(share) for share in shares)
+    return area, area - 1.96 * float(variance**0.5), area + 1.96 * float(variance**0.5)
+
+
+def has_useless_threshold(result: Result) -> bool:
+    """Return whether its decisions on test are no better than one answer for all pairs."""
+    if result.predicted is None or result.value is None:
+        return False
+    majority = np.unique(result.test.labels, return_counts=True)[1].max() / len(result.predicted)
     # a threshold fitted for another measure may well cost accuracy
-    if result.measure == 'accuracy' and result.accuracy <= majority:
-        return 'test accuracy not above that of the majority class'
-    if result.predicted is not None and np.ptp(result.predicted) == 0:
-        return 'all test pairs decided alike'
-    return None
+    is_worse = result.measure == 'accuracy' and result.accuracy <= majority
+    return is_worse or np.ptp(result.predicted) == 0
 
 
 def placeholder_costs(before: list[Result], after: list[Result]) -> list[PlaceholderCost]:

@@ -86,10 +86,13 @@ def evaluate(
             left_out[str(run.name)] = str(error)
             continue
         groups = tasks.setdefault(run.name.task, [])
-        group = next((g for g in groups if _has_same_pairs(g[0][1].test, result.test)), [])
+        group = next((g for g in groups if g[0][1].test.has_pairs_of(result.test)), [])
         if group:  # one copy of the texts for all of them
             texts = group[0][1].test.texts
             result = replace(result, test=result.test._replace(texts=texts))
+            if copy := _describe_copy(group, run, result):
+                left_out[str(run.name)] = copy
+                continue
         else:
             groups.append(group)
         group.append((run, result))
@@ -218,8 +221,15 @@ def _check_same_kind(
         raise UserError(f'{test_path}: only one of it and {valid_path} has labels 0 and 1 alone')
 
 
-def _has_same_pairs(first: Predictions, other: Predictions) -> bool:
-    return first.texts == other.texts and np.array_equal(first.labels, other.labels, equal_nan=True)
+def _describe_copy(group: list[tuple[Run, Result]], run: Run, result: Result) -> str | None:
+    """Say of which run of the group one is a copy, if it is; constant scores may coincide."""
+    scores = result.test.scores
+    for original, other in group:
+        is_equal = np.array_equal(other.test.scores, scores) and np.ptp(scores) > 0
+        if is_equal and original.name[:3] == run.name[:3]:
+            path, source = run.folder / TEST_FILE, original.folder
+            return f'{path}: to the last digit that of {source}: a copy, not another seed'
+    return None
 
 
 def _describe_difference(usual: Run, run: Run) -> str:

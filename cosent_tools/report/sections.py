@@ -209,7 +209,8 @@ def _decided_section(results: list[Result]) -> Section:
         test = f'{test} [{low}, {high}]'
         rows.append([str(result.name), str(len(result.test.labels)), rule, valid, test, f1])
     notes = ["[…]: Wilson's 95 % interval. F1 is that of class 1, or macro-F1 of several classes."]
-    columns = ['Run', 'Pairs', 'Decision', 'Valid', 'Test accuracy', 'F1']
+    valid = 'Valid accuracy' if results[0].measure == 'accuracy' else 'Valid F1'
+    columns = ['Run', 'Pairs', 'Decision', valid, 'Test accuracy', 'Test F1']
     return Section('Every run (%)', columns, rows, notes)
 
 
@@ -228,7 +229,7 @@ def _overlap_sections(results: list[Result]) -> list[Section]:
     for overlap in split_by_overlap(results):
         rows = [['Pairs', *map(str, overlap.pairs)]]
         if overlap.positive is not None:
-            rows.append(['Label 1', *map(percent, overlap.positive)])
+            rows.append(['Share of label 1', *map(percent, overlap.positive)])
         for row, figures in overlap.accuracy.items():
             rows.append([method_label(*row), *map(percent, figures)])
         title = f'{overlap.task}: test accuracy (%) by character overlap of the two sentences'
