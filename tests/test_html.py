@@ -106,3 +106,28 @@ def test_what_keeps_the_page_from_being_written_is_said(tmp_path, page, evaluate
     monkeypatch.setitem(sys.modules, 'itables.options', None)
     code, err, text = page()
     assert code == 2 and text is None and 'pip install plotly itables' in err
+
+
+def test_the_tables_are_chinese_in_the_chinese_view(tmp_path, page):
+    """A Chinese reader finds titles, columns and the notes of the tables in Chinese."""
+    add_run(tmp_path, 'BQ.bert.cosent.seed1', wrong=4)
+    add_run(tmp_path, 'BQ.bert.interact.seed1', wrong=1)
+    text = page('--by', 'overlap', '--details')[2]
+    heads = re.findall(
+        r'<(?:summary|th)[^>]*>(.*?)</(?:summary|th)>', text[: text.index('of-task')]
+    )
+    names = {'', 'ATEC', 'BQ', 'LCQMC', 'PAWSX', 'F1', 'p', 'Holm', 'ROC AUC'}
+    assert not [head for head in heads if head not in names and 'class="zh"' not in head]
+    for words in (
+        '测试集准确率',
+        '差别是真的吗？',
+        '0.2 至 0.4',
+        '多数类',
+        '标签 1 的占比',
+        '数据中的异常',
+    ):
+        assert f'<span class="zh">{words}' in text
+    assert (
+        '<span class="zh">† BQ BERT+CoSENT, BQ BERT+Interact，与公布的不同或彼此不同：settings'
+        in text
+    )

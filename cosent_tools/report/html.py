@@ -19,6 +19,7 @@ import numpy as np
 
 from cosent_tf.errors import UserError
 from cosent_tf.files import write_text
+from cosent_tools.report.chinese import chinese
 from cosent_tools.report.evaluation import Result
 from cosent_tools.report.overlap import BINS, character_overlap, split_by_overlap
 from cosent_tools.report.section import Section
@@ -65,10 +66,10 @@ def as_html(sections: list[Section]) -> str:
         words = section.text_columns
         head = _row('th', section.columns, words)
         rows = '\n'.join(_row('td', row, words) for row in section.rows)
-        notes = ''.join(f'<li>{escape(note.strip())}</li>' for note in section.notes)
+        notes = ''.join(f'<li>{_both(note.strip())}</li>' for note in section.notes)
         blocks.append(
             f'<details{" open" * (section.title == sections[0].title)}>'
-            f'<summary>{escape(section.title)}</summary>\n'
+            f'<summary>{_both(section.title)}</summary>\n'
             f'<div class="wide"><table>\n<thead>{head}</thead>\n<tbody>{rows}</tbody>\n'
             f'</table></div>\n<ul class="notes">{notes}</ul></details>'
         )
@@ -79,10 +80,19 @@ def _row(tag: str, cells: list[str], words: int) -> str:
     """Write a row whose first cells are words, the others numbers; a cell's first line is large."""
     written = []
     for i, cell in enumerate(cells):
-        first, *others = map(escape, cell.split('\n'))
-        small = ''.join(f'<br><small>{line}</small>' for line in others)
+        first, *others = cell.split('\n')
+        first = _both(first)
+        small = ''.join(f'<br><small>{escape(line)}</small>' for line in others)
         written.append(f'<{tag}{" class=number" * (i >= words)}>{first}{small}</{tag}>')
     return f'<tr>{"".join(written)}</tr>'
+
+
+def _both(text: str) -> str:
+    """Write a text in both languages, of which the page shows one; names and figures once."""
+    translated = chinese(text)
+    if translated is None:
+        return escape(text)
+    return f'<span class="en">{escape(text)}</span><span class="zh">{escape(translated)}</span>'
 
 
 def page_data(results: list[Result]) -> dict:
