@@ -26,6 +26,7 @@ from cosent_tf.data import read_task
 from cosent_tf.errors import UserError
 from cosent_tf.files import write_text
 from cosent_tf.run.folder import METHODS, RunName
+from cosent_tf.screen import outlive_screen
 from cosent_tools.original import report, sides
 from cosent_tools.original.inputs import (
     SCORED,
@@ -45,6 +46,7 @@ STEPS = 200
 
 def main():
     args = parse_args()
+    outlive_screen()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops what is in training as well
     try:  # before anything runs
         settings = {

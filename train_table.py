@@ -36,6 +36,7 @@ from cosent_tf.errors import RunError
 from cosent_tf.files import make_folder
 from cosent_tf.published import TASKS
 from cosent_tf.run.folder import METHODS, STATE_FILE, RunName, is_finished, read_metrics
+from cosent_tf.screen import outlive_screen
 from cosent_tools.download.fetch import check_space
 from cosent_tools.report.render import as_text
 from cosent_tools.table.needs import changed_runs, cost_of, describe_fetching, files_to_fetch
@@ -78,6 +79,7 @@ def main():
     check_room(costs, args)
 
     # the runs, the report
+    outlive_screen()
     failed = train_all(flags, costs, args)
     code = run(['eval_accuracy.py', '--runs_dir', str(args.runs_dir)])
     if failed:

@@ -4,6 +4,7 @@ TensorFlow-free, for download.py, eval_accuracy.py and train_table.py.
 """
 
 import argparse
+import contextlib
 import os
 import shlex
 import sys
@@ -18,6 +19,7 @@ from cosent_tf.files import SUMS_FILE
 from cosent_tf.published import PAIRS
 from cosent_tf.run.config import with_revision
 from cosent_tf.run.folder import run_name
+from cosent_tf.screen import Screen
 
 # model: (environment variable, default folder), which download.py fills
 MODELS = {
@@ -270,14 +272,29 @@ def _fetched_by(name: str, args: argparse.Namespace) -> str:
 
 
 def exit_on_error(main: Callable[[], None]) -> None:
-    """Run a script: a UserError becomes one line on stderr and its exit code."""
-    try:
-        main()
-    except UserError as error:
-        print_error(error)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(f'{Path(sys.argv[0]).name}: interrupted')
+    """Run a script: a UserError becomes one line on stderr and its exit code.
+
+    Where standard output is closed (`| head -1`) the script ends quietly, with exit code 1, unless
+    it has called `outlive_screen`; where it cannot be written otherwise, with one line.
+    """
+    screen, errors = Screen(sys.stdout, is_needed=True), Screen(sys.stderr, is_needed=False)
+    with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(errors):
+        try:
+            try:
+                main()
+            except UserError as error:
+                print_error(error)
+                sys.exit(error.exit_code)
+            except KeyboardInterrupt:
+                sys.exit(f'{Path(sys.argv[0]).name}: interrupted')
+            finally:
+                screen.flush()
+        except OSError as error:
+            if error is not screen.error:
+                raise
+            if not isinstance(error, BrokenPipeError):
+                print_error(UserError(f'standard output: cannot be written: {error.strerror}'))
+            sys.exit(1)
 
 
 def print_error(error: UserError) -> None:

@@ -23,6 +23,7 @@ from cosent_tf.run.folder import (
     read_metrics,
     run_name,
 )
+from cosent_tf.screen import outlive_screen
 
 UNITS = {'accuracy': ('accuracy', ' %'), 'spearman': ('Spearman', ' (×100)')}
 
@@ -42,6 +43,7 @@ def start_run(args: Namespace) -> Path:
         RunError: the chief process has ended.
         SystemExit: with code 0, there is nothing left to --resume.
     """
+    outlive_screen()
     use_device(args.device)
     use_strategy(args.strategy)
     keras.utils.set_random_seed(args.seed)
