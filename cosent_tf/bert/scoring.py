@@ -3,7 +3,8 @@
 Loaded in another precision than it was trained in, they differ from these by rounding.
 """
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import h5py
@@ -14,13 +15,14 @@ from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.precision import computing_in
 from cosent_tf.bert.pretrained import build_bert, load_tokenizer
 from cosent_tf.bert.sources import WEIGHTS_FILE, Source, find_source
-from cosent_tf.bert.vectors import PooledVector, load_encoder
+from cosent_tf.bert.vectors import PooledVector, SentenceEncoder, load_encoder
 from cosent_tf.bert.weights import model_weights, read_weights
 from cosent_tf.data import tokenize_pairs
 from cosent_tf.errors import UserError
 from cosent_tf.metrics import cosine_similarity
+from cosent_tf.texts import iter_pairs
 
-Scorer = Callable[[list[tuple[str, str]]], np.ndarray]
+Scorer = Callable[[Iterable[Sequence]], np.ndarray]
 
 
 def load_scorer(
@@ -34,8 +36,9 @@ def load_scorer(
         backend: what it computes with, as for `load_encoder`.
 
     Returns:
-        A function of n pairs (text1, text2), whatever else is in them, to their scores, (n,), or
-        to the probabilities of all classes, (n, C), of an Interact run with C > 2.
+        A function of n pairs (text1, text2), whatever follows in them, to their scores, (n,), or
+        to the probabilities of all classes, (n, C), of an Interact run with C > 2. What is no pair
+        of strings is a TypeError that names its position.
 
     Raises:
         UserError: none of these, a broken file, or a backend that cannot be had.
@@ -44,12 +47,15 @@ def load_scorer(
     source = find_source(run_or_bert_dir)
     if source.is_joint:
         with computing_in(precision):
-            return _joint_scorer(source, precision, backend)
-    encoder = load_encoder(run_or_bert_dir, precision, backend)
+            score = _joint_scorer(source, precision, backend)
+    else:
+        score = _cosine_scorer(load_encoder(run_or_bert_dir, precision, backend))
+    return lambda pairs: score(list(iter_pairs(pairs)))
 
+
+def _cosine_scorer(encoder: SentenceEncoder) -> Scorer:
     def score(pairs: list[tuple[str, str]]) -> np.ndarray:
-        texts = [text for pair in pairs for text in pair[:2]]
-        vectors = encoder.encode(texts, normalize=False)  # (2n, D)
+        vectors = encoder.encode(itertools.chain(*pairs), normalize=False)  # (2n, D)
         return cosine_similarity(vectors[::2], vectors[1::2])
 
     return score

@@ -1,5 +1,6 @@
 """Vectors from a BERT, without work on padding: in training, in scoring, for your own use."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from cosent_tf.bert.sources import WEIGHTS_FILE, Source, find_source
 from cosent_tf.bert.weights import read_weights
 from cosent_tf.data import tokenize_texts
 from cosent_tf.errors import UserError
+from cosent_tf.texts import iter_texts
 
 GROUPS = 2  # of rows of a batch: the cores of a CPU encode them side by side
 XLA_GROUPS = 4
@@ -97,22 +99,21 @@ class SentenceEncoder:
         self.maxlen = source.maxlen
         self.pooling = source.pooling
 
-    def encode(self, texts: list[str], normalize: bool = True) -> np.ndarray:
+    def encode(self, texts: Iterable[str], normalize: bool = True) -> np.ndarray:
         """Return the vectors of texts, in their order, each distinct text encoded once.
 
         Args:
-            texts: any strings, also empty ones; over `maxlen` tokens they are cut.
+            texts: any strings, also empty ones, in a list, an array, a column, a generator, …; over
+                `maxlen` tokens they are cut.
             normalize: scale every vector to unit length.
 
         Returns:
             (n, D) float32.
 
         Raises:
-            TypeError: one text instead of a list, which would be taken for its characters.
+            TypeError: what is no string, by its position; one text instead of a list.
         """
-        if isinstance(texts, str):
-            raise TypeError(f'texts must be a list: encode([{texts[:20]!r}]) for one text')
-        encoded = tokenize_texts(self.tokenizer, texts, self.maxlen)
+        encoded = tokenize_texts(self.tokenizer, iter_texts(texts), self.maxlen)
         vectors = self.encode_rows(encoded.rows)
         if normalize:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

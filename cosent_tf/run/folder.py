@@ -16,6 +16,7 @@ from cosent_tf.bert.sources import CONFIG_FILE, WEIGHTS_FILE  # of a run, too
 from cosent_tf.errors import UserError
 from cosent_tf.files import write_text
 from cosent_tf.readers import NUMBER, read_json
+from cosent_tf.texts import iter_pairs
 
 METHODS = ('cosent', 'sbert', 'interact', 'interact_cosent')
 METRICS_FILE = 'metrics.json'
@@ -166,9 +167,10 @@ def write_predictions(
     Raises:
         UserError: shapes do not fit, a label or score is not finite, a text holds a separator, or
             see `write_atomic`.
+        TypeError: a pair is not two strings, by its position.
     """
     path, labels, scores = Path(path), np.asarray(labels), np.asarray(scores, np.float64)
-    texts = [(pair[0], pair[1]) for pair in pairs]
+    texts = list(iter_pairs(pairs))
     _check_writable(path, labels, scores, texts)
     table = scores.reshape(len(texts), -1)  # (n, 1) or (n, C)
     lines = ['\t'.join(_header(table.shape[1]))]
