@@ -37,7 +37,7 @@ MAXLEN_PAWSX = 256
 def main():
     # flags, run folder
     args = parse_args(__doc__, 'interact', EPOCHS, BATCH_SIZE, LR, MAXLEN, MAXLEN_PAWSX)
-    folder = start_run(args)
+    run = start_run(args)
 
     # data: text1 \t text2 \t label a line
     splits = read_task(args.data_dir, args.task)
@@ -71,7 +71,7 @@ def main():
         outputs = encode(rows)[index]  # (n, C)
         return outputs if outputs.shape[1] > 2 else outputs[:, -1]  # (n, C) or (n,)
 
-    fit(model, batches, score, splits, args, folder)
+    fit(model, batches, score, splits, run)
 
 
 if __name__ == '__main__':

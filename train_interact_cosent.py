@@ -36,7 +36,7 @@ MAXLEN_PAWSX = 256
 def main():
     # flags, run folder
     args = parse_args(__doc__, 'interact_cosent', EPOCHS, BATCH_SIZE, LR, MAXLEN, MAXLEN_PAWSX)
-    folder = start_run(args)
+    run = start_run(args)
 
     # data: text1 \t text2 \t label a line
     splits = read_task(args.data_dir, args.task)
@@ -66,7 +66,7 @@ def main():
         rows, index = inputs[name]
         return encode(rows)[index, 0]  # (n,)
 
-    fit(model, batches, score, splits, args, folder)
+    fit(model, batches, score, splits, run)
 
 
 if __name__ == '__main__':

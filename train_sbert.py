@@ -44,7 +44,7 @@ def concatenate(vectors):
 def main():
     # flags, run folder
     args = parse_args(__doc__, 'sbert', EPOCHS, BATCH_SIZE, LR, MAXLEN, MAXLEN_PAWSX)
-    folder = start_run(args)
+    run = start_run(args)
 
     # data: text1 \t text2 \t label a line
     splits = read_task(args.data_dir, args.task)
@@ -78,7 +78,7 @@ def main():
         vectors = encode(rows)  # (distinct sentences, D)
         return cosine_similarity(vectors[index[:, 0]], vectors[index[:, 1]])  # (n,)
 
-    fit(model, batches, score, splits, args, folder)
+    fit(model, batches, score, splits, run)
 
 
 if __name__ == '__main__':

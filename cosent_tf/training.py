@@ -4,22 +4,18 @@ import shlex
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 
 from cosent_tf.audit import audit
 from cosent_tf.bert.compat import keras, tf
-from cosent_tf.bert.weights import model_weights, read_arrays, read_weights, write_weights
 from cosent_tf.data import Batches, Split
 from cosent_tf.decisions import fit_rule
 from cosent_tf.distribution import (
     LOST,
-    copy_from_chief,
     distribute,
-    from_chief,
     gather,
     has_workers,
     is_chief,
@@ -27,21 +23,13 @@ from cosent_tf.distribution import (
     replicas,
 )
 from cosent_tf.errors import RunError, WriteError
-from cosent_tf.files import write_json
 from cosent_tf.losses import cosent_loss, cosent_score_loss
 from cosent_tf.micro_batch import apply_in_chunks
-from cosent_tf.run.epochs import EndOfEpoch, Score, write_tables
-from cosent_tf.run.folder import (
-    METRICS_FILE,
-    STATE_FILE,
-    TEST_FILE,
-    VALID_FILE,
-    WEIGHTS_FILE,
-    write_predictions,
-)
+from cosent_tf.run.folder import TEST_FILE, VALID_FILE, write_predictions
 from cosent_tf.run.progress import Progress
-from cosent_tf.run.start import begin_run, show_figures
-from cosent_tf.run.state import State, read_state, state_variables
+from cosent_tf.run.start import Run
+
+Score = Callable[[str], np.ndarray]  # the name of a split → scores (n,) or (n, C)
 
 
 class Model(keras.Model):
@@ -71,52 +59,94 @@ class Model(keras.Model):
         return []  # none that would be a running mean; the progress bar averages by itself
 
 
-def fit(
-    model: Model,
-    batches: Batches,
-    score: Score,
-    splits: dict[str, Split],
-    args: Namespace,
-    folder: Path,
-) -> None:
+class EndOfEpoch(keras.callbacks.Callback):
+    """Scores valid, keeps the best epoch, and saves all that is needed to go on."""
+
+    def __init__(self, run: Run, score: Score, valid: Split) -> None:
+        super().__init__()
+        self.run, self.score, self.labels = run, score, valid.labels
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.losses = []
+        self.start = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.losses.append(float(logs['loss']))
+        if not np.isfinite(self.losses[-1]):
+            self._refuse(f'the loss is {self.losses[-1]}')
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        state, args = self.run.state, self.run.args
+        scores = self.score('valid')
+        if not np.isfinite(scores).all():
+            self._refuse('a score of valid is not finite')
+        rule = fit_rule(self.labels, scores, args.method)
+        valid = rule.measures(self.labels, scores)
+        value = valid[rule.measure(args.select)]
+        is_best = state.best_epoch == 0 or value > state.best_value
+        if is_best:
+            state.best_epoch, state.best_value = epoch + 1, value
+        row = {
+            'epoch': epoch + 1,
+            'loss': float(np.mean(self.losses)),
+            'seconds': round(time.perf_counter() - self.start, 3),
+            'valid_spearman': valid['spearman'],
+            'valid_accuracy': valid['accuracy'],
+            'threshold': rule.threshold,
+            'is_best': int(is_best),
+        }
+        state.epoch = epoch + 1
+        state.history.append(row)
+        state.losses += self.losses
+        self.run.save_epoch(self.model, is_best)
+        shown = ('loss', 'valid_accuracy', 'valid_spearman', 'threshold')
+        logs.update({name: row[name] for name in shown if row[name] is not None})
+
+    def _refuse(self, what: str) -> None:
+        state = self.run.state
+        epoch, step = state.epoch, len(state.losses) + len(self.losses)
+        kept = f'epoch {epoch} is kept, but' if epoch else 'nothing is kept, and'
+        raise RunError(
+            f'{self.run.folder}: {what} at step {step}, in epoch {epoch + 1}; {kept} --resume '
+            'would end here again: --overwrite with a lower --lr starts anew'
+        )
+
+
+def fit(model: Model, batches: Batches, score: Score, splits: dict[str, Split], run: Run) -> None:
     """Train, keep the best epoch on valid, and score test once with it.
 
-    The best epoch has the highest `args.select`, or Spearman for graded labels.
+    The best epoch has the highest `--select`, or Spearman for graded labels.
 
     Args:
         model: compiled, token ids → outputs.
         batches: the training pairs.
         score: the name of a split → its scores, with the model as it is.
         splits: train, valid and test.
-        args: the script's arguments.
-        folder: where `start_run` said.
+        run: what `start_run` returned.
 
     Raises:
         RunError: not finite, out of memory, interrupted, …: what to do is in the message.
     """
+    args = run.args
     if args.micro_batch:
         model.chunk_rows = args.micro_batch * batches.encoded.index.ndim  # of 1 or 2 rows a pair
     # Made now: a variable made within the first step would have the whole step traced twice.
     model.optimizer._create_all_weights(model.trainable_variables)
     progress = Progress(len(splits['train'].pairs), quiet=not is_chief())
     with _faults_told(args), progress:
-        if is_chief():
-            begin_run(folder, args)
-        state = _restore(model, folder)
+        run.restore(model)
         idle = _idle_batches(model, batches)
-        if state.epoch < args.epochs:
+        if run.state.epoch < args.epochs:
             model.fit(
-                make_dataset(batches, state.epoch),
+                make_dataset(batches, run.state.epoch),
                 steps_per_epoch=len(batches),
                 epochs=args.epochs,
-                initial_epoch=state.epoch,
-                callbacks=[EndOfEpoch(score, splits['valid'], state, args, folder), progress],
+                initial_epoch=run.state.epoch,
+                callbacks=[EndOfEpoch(run, score, splits['valid']), progress],
                 verbose=(1 if sys.stdout.isatty() else 2) if is_chief() else 0,
             )
-        if is_chief():
-            read_weights(folder / WEIGHTS_FILE, model_weights(model))
-        copy_from_chief(model_weights(model).values())
-        _score_best(score, splits, state, args, folder, idle)
+        run.load_best(model)
+        _score_best(run, score, splits, idle)
 
 
 def _idle_batches(model: Model, batches: Batches) -> dict[str, int]:
@@ -154,24 +184,6 @@ def _faults_told(args: Namespace) -> Iterator[None]:
         raise RunError(f'interrupted; go on: {_resume_command()}') from None
 
 
-def _restore(model: Model, folder: Path) -> State:
-    """Go on from the last epoch that was saved, or from none."""
-    state = _read_state(model, folder) if is_chief() else State()
-    copy_from_chief(state_variables(model).values())
-    [shared] = from_chief([np.array([state.epoch, state.best_epoch, state.best_value])])
-    state.epoch, state.best_epoch, state.best_value = int(shared[0]), int(shared[1]), shared[2]
-    return state
-
-
-def _read_state(model: Model, folder: Path) -> State:
-    state = read_state(folder / STATE_FILE, model)
-    if 0 < state.best_epoch < state.epoch:
-        read_arrays(folder / WEIGHTS_FILE, model_weights(model))  # fails now, not hours later
-    elif state.epoch:  # the state is the last thing known to be written
-        write_weights(folder / WEIGHTS_FILE, model_weights(model))
-    return state
-
-
 def _resume_command() -> str:
     arguments = [part for part in sys.argv if part not in ('--overwrite', '--resume')]
     return f'python {shlex.join(arguments)} --resume'
@@ -183,15 +195,9 @@ def make_dataset(batches: Batches, first_epoch: int) -> tf.data.Dataset:
     return distribute(lambda parts, own: batches.epochs(first_epoch, parts, own), signature)
 
 
-def _score_best(
-    score: Score,
-    splits: dict[str, Split],
-    state: State,
-    args: Namespace,
-    folder: Path,
-    idle: dict[str, int],
-) -> None:
+def _score_best(run: Run, score: Score, splits: dict[str, Split], idle: dict[str, int]) -> None:
     """Score valid and test with the best epoch's weights; write predictions and metrics."""
+    args, folder, state = run.args, run.folder, run.state
     start = time.perf_counter()
     valid, test = splits['valid'], splits['test']
     valid_scores, test_scores = score('valid'), score('test')
@@ -200,7 +206,7 @@ def _score_best(
         return
     write_predictions(folder / VALID_FILE, valid.labels, valid_scores, valid.pairs)
     write_predictions(folder / TEST_FILE, test.labels, test_scores, test.pairs)
-    write_tables(folder, state)
+    run.write_tables()
     rule = fit_rule(valid.labels, valid_scores, args.method)
     measures = {
         f'{name}_{measure}': value
@@ -220,6 +226,4 @@ def _score_best(
         'training_seconds': round(sum(row['seconds'] for row in state.history), 3),
         'scoring_seconds': round(seconds, 3),
     }
-    write_json(folder / METRICS_FILE, metrics)  # the last file: with it the run is finished
-    (folder / STATE_FILE).unlink(missing_ok=True)
-    show_figures(folder)
+    run.finish(metrics)

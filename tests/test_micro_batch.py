@@ -29,7 +29,7 @@ def test_the_steps_are_those_of_the_whole_batch(method, short, run, tmp_path, mo
         raise KeyboardInterrupt
 
     monkeypatch.setattr('cosent_tf.training.fit', spied)
-    monkeypatch.setattr('cosent_tf.training._restore', stop)
+    monkeypatch.setattr('cosent_tf.run.start.read_state', stop)
     code, _ = run(method, short, '--keep_padding', '--micro_batch', '5')
     config = read_json(tmp_path / f'TOY.bert.{method}.seed42' / 'config.json')
     assert code == 1 and config['arguments']['micro_batch'] == 5

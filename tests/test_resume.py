@@ -146,7 +146,7 @@ def spoils_step_7(callback):
 
     def on_train_batch_end(self, batch, logs=None):
         original(self, batch, logs)
-        if self.state.epoch == 1 and batch == 0:  # step 6
+        if self.run.state.epoch == 1 and batch == 0:  # step 6
             weight = self.model.trainable_weights[-1]
             weight.assign(np.full(weight.shape, np.nan))
 
@@ -167,16 +167,16 @@ TOLD = {
 
 
 @pytest.mark.parametrize('case', TOLD)
-def test_what_stopped_the_training_is_told(case, tmp_path, monkeypatch):
+def test_what_stopped_the_training_is_told(case):
     """Guards against the wrong cause: without other workers, none of them has ended."""
     error, (kind, message) = TOLD[case]
 
     def fails(*_):
         raise error
 
-    monkeypatch.setattr(training, 'begin_run', fails)
     optimizer = SimpleNamespace(_create_all_weights=lambda _: None)
     model = SimpleNamespace(optimizer=optimizer, trainable_variables=[])
     args = Namespace(epochs=1, batch_size=32, micro_batch=None, maxlen=64)
+    started = SimpleNamespace(args=args, restore=fails)
     with pytest.raises(kind, match=message):
-        training.fit(model, None, None, {'train': SimpleNamespace(pairs=[])}, args, tmp_path)
+        training.fit(model, None, None, {'train': SimpleNamespace(pairs=[])}, started)

@@ -4,7 +4,6 @@ import errno
 import fcntl
 import os
 import re
-from argparse import Namespace
 
 import pytest
 
@@ -44,16 +43,20 @@ def test_a_file_system_without_locks_is_no_obstacle(answer, tmp_path, monkeypatc
     assert message.count('\n') == 1 and 'this file system has no locks' in message
 
 
-def test_overwriting_clears_an_interrupted_run_and_resuming_keeps_it(tmp_path, monkeypatch):
-    """Guards a new start against the old state, and the old state against being lost."""
-    monkeypatch.setattr(start._opened, 'config', {'new': True})
+def test_overwriting_clears_what_an_interrupted_run_has_left(short, run, tmp_path, monkeypatch):
+    """With --overwrite nothing of the old run is taken for the new one's."""
+    folder = tmp_path / NAME
+    folder.mkdir()
     for name in (*CLEARED, CONFIG_FILE):
-        (tmp_path / name).write_text('{}')
-    start.begin_run(tmp_path, Namespace(overwrite=False))
-    assert {path.read_text() for path in tmp_path.iterdir()} == {'{}'}
-    start.begin_run(tmp_path, Namespace(overwrite=True))
-    assert read_json(tmp_path / CONFIG_FILE) == {'new': True}
-    assert [path.name for path in tmp_path.iterdir()] == [CONFIG_FILE]
+        (folder / name).write_text('{}')
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('cosent_tf.training.EndOfEpoch.on_epoch_begin', stop)
+    assert run('cosent', short, '--overwrite')[0] == 1
+    assert {path.name for path in folder.iterdir()} == {CONFIG_FILE, '.lock'}
+    assert read_json(folder / CONFIG_FILE)['arguments']['method'] == 'cosent'
 
 
 def test_runs_of_other_programs_are_not_overwritten(short, run, tmp_path):

@@ -1,42 +1,198 @@
-"""The start of a run: seeds, precision, what trains where, and the run folder."""
+"""A training run: seeds, precision, what trains where, its folder, and what it keeps there."""
 
 from argparse import Namespace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from cosent_tf.bert.compat import device_name, keras, tf, versions
 from cosent_tf.bert.formats import read_config
 from cosent_tf.bert.precision import POLICIES
 from cosent_tf.bert.sources import hub_name
-from cosent_tf.distribution import from_chief, is_chief, replicas, use_device, use_strategy
+from cosent_tf.bert.weights import model_weights, read_arrays, read_weights, write_weights
+from cosent_tf.distribution import (
+    copy_from_chief,
+    from_chief,
+    is_chief,
+    replicas,
+    use_device,
+    use_strategy,
+)
 from cosent_tf.errors import UserError, WriteError
-from cosent_tf.files import lock_folder, remove_temporaries, write_json
+from cosent_tf.files import lock_folder, remove_temporaries, write_json, write_text
 from cosent_tf.run.config import checksums, find_changes, git_commit
 from cosent_tf.run.folder import (
     CLEARED,
     CONFIG_FILE,
+    HISTORY_FILE,
+    LOSSES_FILE,
     METRICS_FILE,
     STATE_FILE,
+    WEIGHTS_FILE,
     is_finished,
     read_metrics,
     run_name,
 )
+from cosent_tf.run.state import State, read_state, state_variables, write_state
 from cosent_tf.screen import outlive_screen
 
 UNITS = {'accuracy': ('accuracy', ' %'), 'spearman': ('Spearman', ' (×100)')}
 
-# Of the run folder that this process has: its lock, without which it would be given up, and what
-# config.json is to be.
-_opened = Namespace(lock=None, config=None)
+
+class Run:
+    """A training run: its arguments, its folder, and how far it is.
+
+    Of several processes the chief alone writes: the others call the same methods.
+
+    Attributes:
+        args: the arguments of the script.
+        folder: `runs/{task}.{model}.{method}.seed{n}`, locked by the chief.
+        state: epochs done, history and losses; see `State`.
+    """
+
+    def __init__(self, args: Namespace) -> None:
+        self.args = args
+        self.folder = Path(args.runs_dir) / run_name(args.task, args.model, args.method, args.seed)
+        self.state = State()
+        self._lock: FileLock | None = None
+        self._config: dict = {}
+
+    def open(self) -> bool:
+        """Lock the folder, and check that the run can be started, or go on, as asked.
+
+        What is in the folder stays until `restore`.
+
+        Returns:
+            Whether there is nothing to go on with: the run is finished, and its figures are shown.
+
+        Raises:
+            UserError: the run is finished, in progress, or does not fit --resume.
+        """
+        args, folder = self.args, self.folder
+        self._lock = _lock(folder)
+        self._config = _config(args)  # of the files before they are read
+        finished = is_finished(folder)
+        if args.overwrite or not (finished or self._path(STATE_FILE).exists()):
+            return False
+        if not args.resume:
+            raise UserError(
+                f'{folder}: this run is finished; --overwrite starts it anew'
+                if finished
+                else f'{folder}: this run was interrupted; --resume goes on, --overwrite starts '
+                'anew'
+            )
+        if changes := find_changes(folder, args, self._config):
+            raise UserError(f'{folder}: {"; ".join(changes)}; --overwrite starts the run anew')
+        if finished:
+            self.show_figures()
+            self._path(STATE_FILE).unlink(missing_ok=True)  # of a process killed just before that
+        return finished
+
+    def restore(self, model: keras.Model) -> None:
+        """Go on after the last epoch that was saved; or clear the folder and begin.
+
+        Raises:
+            WriteError: the folder cannot be written.
+            UserError: the saved state is broken, or of another model.
+            RunError: another process has ended.
+        """
+        if is_chief():
+            self._begin()
+            self.state = self._read_state(model)
+        state = self.state
+        copy_from_chief(state_variables(model).values())
+        [shared] = from_chief([np.array([state.epoch, state.best_epoch, state.best_value])])
+        state.epoch, state.best_epoch, state.best_value = int(shared[0]), int(shared[1]), shared[2]
+
+    def save_epoch(self, model: keras.Model, is_best: bool) -> None:
+        """Write what the next epoch starts from, the weights if they are the best, and tables.
+
+        Raises:
+            WriteError: the folder cannot be written.
+        """
+        if not is_chief():
+            return
+        # In this order: with the state written, everything after it can be made again from it.
+        write_state(self._path(STATE_FILE), self.state, model)
+        if is_best:
+            write_weights(self._path(WEIGHTS_FILE), model_weights(model))
+        self.write_tables()
+
+    def load_best(self, model: keras.Model) -> None:
+        """Give a model the weights of the best epoch.
+
+        Raises:
+            UserError: they are missing or broken.
+            RunError: another process has ended.
+        """
+        if is_chief():
+            read_weights(self._path(WEIGHTS_FILE), model_weights(model))
+        copy_from_chief(model_weights(model).values())
+
+    def write_tables(self) -> None:
+        """Write history.csv and losses.csv."""
+        history = self.state.history
+        lines = [','.join(history[0])]
+        for row in history:
+            lines.append(','.join('' if value is None else str(value) for value in row.values()))
+        write_text(self._path(HISTORY_FILE), '\n'.join(lines) + '\n')
+        steps = (f'{step},{loss}\n' for step, loss in enumerate(self.state.losses, 1))
+        write_text(self._path(LOSSES_FILE), 'step,loss\n' + ''.join(steps))
+
+    def finish(self, metrics: dict) -> None:
+        """Write metrics.json, the last file: with it the run is finished. Show its figures.
+
+        Raises:
+            WriteError: the folder cannot be written.
+        """
+        write_json(self._path(METRICS_FILE), metrics)
+        self._path(STATE_FILE).unlink(missing_ok=True)
+        self.show_figures()
+
+    def show_figures(self) -> None:
+        """Print what the finished run has reached.
+
+        Raises:
+            UserError: its metrics.json is broken.
+        """
+        metrics = read_metrics(self.folder)
+        try:
+            select = metrics['select']
+            measure, unit = UNITS[select]
+            split = 'valid' if metrics[f'test_{select}'] is None else 'test'
+            figure = f'{100 * metrics[f"{split}_{select}"]:.2f}{unit}'
+            note = '' if split == 'test' else '; test has no labels to measure by'
+            print(f'{split} {measure} {figure} with epoch {metrics["best_epoch"]}{note}')
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f'{self._path(METRICS_FILE)}: not the figures of a run: {error}'
+            ) from error
+        print(f'written to {self.folder}; beside the published results: python eval_accuracy.py')
+
+    def _path(self, name: str) -> Path:
+        return self.folder / name
+
+    def _begin(self) -> None:
+        """Clear what an earlier start has left, and write config.json; not if the run goes on."""
+        if not self.args.overwrite and self._path(STATE_FILE).exists():
+            return
+        for name in CLEARED:
+            self._path(name).unlink(missing_ok=True)
+        write_json(self._path(CONFIG_FILE), self._config)
+
+    def _read_state(self, model: keras.Model) -> State:
+        state, best = read_state(self._path(STATE_FILE), model), self._path(WEIGHTS_FILE)
+        if 0 < state.best_epoch < state.epoch:
+            read_arrays(best, model_weights(model))  # fails now, not hours later
+        elif state.epoch:  # the state is the last thing known to be written
+            write_weights(best, model_weights(model))
+        return state
 
 
-def start_run(args: Namespace) -> Path:
-    """Seed all generators, say what trains where, and make the run folder.
-
-    Returns:
-        The run folder; the chief process has locked it. What is in it stays until `fit`.
+def start_run(args: Namespace) -> Run:
+    """Seed all generators, say what trains where, and open the run's folder.
 
     Raises:
         UserError: the run is finished, in progress, or does not fit --resume.
@@ -49,8 +205,8 @@ def start_run(args: Namespace) -> Path:
     keras.utils.set_random_seed(args.seed)
     tf.random.set_global_generator(tf.random.Generator.from_seed(args.seed))  # of dropout
     keras.mixed_precision.set_global_policy(POLICIES[args.precision])
-    folder = Path(args.runs_dir) / run_name(args.task, args.model, args.method, args.seed)
-    is_done = is_chief() and _open_folder(folder, _config(args), args)
+    run = Run(args)
+    is_done = is_chief() and run.open()
     [is_done] = from_chief([np.array([is_done], np.int32)])  # or others end with a refused chief
     if is_done[0]:
         raise SystemExit(0)
@@ -59,39 +215,7 @@ def start_run(args: Namespace) -> Path:
     others = f' and {replicas() - 1} more' if replicas() > 1 else ''
     engine = [f'{name} {libraries[name]}' for name in ('tensorflow', 'tf_keras', 'bert4keras')]
     print(', '.join([*no_gpu, f'training on {device}{others}', args.precision, *engine]))
-    return folder
-
-
-def begin_run(folder: Path, args: Namespace) -> None:
-    """Clear what an earlier start has left, and write config.json; not if the run goes on.
-
-    Raises:
-        WriteError: the folder cannot be written.
-    """
-    if not args.overwrite and (folder / STATE_FILE).exists():
-        return
-    for name in CLEARED:
-        (folder / name).unlink(missing_ok=True)
-    write_json(folder / CONFIG_FILE, _opened.config)
-
-
-def show_figures(folder: Path) -> None:
-    """Print what a finished run has reached.
-
-    Raises:
-        UserError: its metrics.json is broken.
-    """
-    metrics = read_metrics(folder)
-    try:
-        select = metrics['select']
-        measure, unit = UNITS[select]
-        split = 'valid' if metrics[f'test_{select}'] is None else 'test'
-        figure = f'{100 * metrics[f"{split}_{select}"]:.2f}{unit}'
-        note = '' if split == 'test' else '; test has no labels to measure by'
-        print(f'{split} {measure} {figure} with epoch {metrics["best_epoch"]}{note}')
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f'{folder / METRICS_FILE}: not the figures of a run: {error}') from error
-    print(f'written to {folder}; beside the published results: python eval_accuracy.py')
+    return run
 
 
 def _config(args: Namespace) -> dict:
@@ -102,45 +226,19 @@ def _config(args: Namespace) -> dict:
         'precision': args.precision,
         'tensor_float_32': tf.config.experimental.tensor_float_32_execution_enabled(),
         'git_commit': git_commit(Path(__file__)),
-        'encoder': read_config(Path(args.bert_dir)),
         'hub': hub_name(Path(args.bert_dir)),
+        'encoder': read_config(Path(args.bert_dir)),
         **checksums(args),
         'started': datetime.now(UTC).isoformat(timespec='seconds'),
     }
 
 
-def _open_folder(folder: Path, config: dict, args: Namespace) -> bool:
-    """Lock the run folder, and check that the run can be started, or go on, as asked.
-
-    Returns:
-        Whether there is nothing to go on with: the run is finished, and its figures are shown.
-    """
-    _lock(folder)
-    _opened.config = config  # of the files before they are read
-    finished = is_finished(folder)
-    if args.overwrite or not (finished or (folder / STATE_FILE).exists()):
-        return False
-    if not args.resume:
-        raise UserError(
-            f'{folder}: this run is finished; --overwrite starts it anew'
-            if finished
-            else f'{folder}: this run was interrupted; --resume goes on, --overwrite starts anew'
-        )
-    if changes := find_changes(folder, args, config):
-        raise UserError(f'{folder}: {"; ".join(changes)}; --overwrite starts the run anew')
-    if finished:
-        show_figures(folder)
-        (folder / STATE_FILE).unlink(missing_ok=True)  # of a process killed just before that
-    return finished
-
-
-def _lock(folder: Path) -> None:
-    """Hold the run folder until this process ends, or starts another run."""
-    if _opened.lock:
-        _opened.lock.release()
+def _lock(folder: Path) -> FileLock:
+    """Hold the run folder until the run is given up, or this process ends."""
     try:
-        _opened.lock = lock_folder(folder, 'training this run')
+        lock = lock_folder(folder, 'training this run')
     except WriteError as error:
         raise UserError(f'{error}; --runs_dir names another place') from error
-    if _opened.lock.is_locked:
+    if lock.is_locked:
         remove_temporaries(folder)  # nobody else is writing them
+    return lock
