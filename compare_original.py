@@ -21,11 +21,13 @@ import signal
 import tempfile
 from pathlib import Path
 
-from cosent_tf.cli import exit_on_error, find_data, find_encoder, fraction, make_parser, positive
+from cosent_tf.cli import exit_on_error, fraction, make_parser, positive
 from cosent_tf.data import read_task
 from cosent_tf.errors import UserError
 from cosent_tf.files import write_text
-from cosent_tf.run.folder import METHODS, RunName
+from cosent_tf.methods import METHODS
+from cosent_tf.places import find_data, find_encoder
+from cosent_tf.run.folder import RunName
 from cosent_tf.screen import outlive_screen
 from cosent_tools.original import report, sides
 from cosent_tools.original.inputs import (
@@ -144,7 +146,7 @@ def parse_args():
     add = parser.add_argument
     add('--original', type=Path, required=True, help='a checkout of bojone/CoSENT')
     add('--task', required=True, help='ATEC, BQ, LCQMC, PAWSX, DEMO, or a name in data_dir')
-    add('--methods', nargs='+', default=METHODS, choices=METHODS, help='default: all')
+    add('--methods', nargs='+', default=list(METHODS), choices=METHODS, help='default: all')
     add('--steps', type=positive(int), help=f'without dropout (default: {STEPS})')
     add('--dropout_rate', type=fraction, default=0.0, help='hidden and attention (default: 0)')
     add('--seeds', type=positive(int), help=f'with dropout: how many, from {SEED} on (default: 1)')

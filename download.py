@@ -15,9 +15,10 @@ import os
 from pathlib import Path
 
 from cosent_tf.bert.sources import HUB, is_encoder
-from cosent_tf.cli import DATA_DIR, MODELS, exit_on_error, make_parser, print_error
+from cosent_tf.cli import exit_on_error, make_parser, print_error
 from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import RunError, UserError, WriteError
+from cosent_tf.places import DATA_DIR, MODELS
 from cosent_tf.published import PAIRS
 from cosent_tf.readers import read_pairs
 from cosent_tools.download.provide import ADDRESSES, address_of, compare_sums, provide

@@ -33,6 +33,7 @@ from scipy.special import expit
 import cosent_tf
 from cosent_tf.cli import exit_on_error, make_parser, positive
 from cosent_tf.errors import UserError
+from cosent_tf.methods import find_method
 from cosent_tools.limits import theory as limits
 from cosent_tools.limits.edits import Chain, Change, changes, edit_all
 from cosent_tools.limits.plot import save_limits_plot
@@ -131,7 +132,7 @@ def ask_interact(run: Trained, texts: list[str], chains: list[Chain]) -> Said:
     say(f'loading {run.folder}')
     score = cosent_tf.load_scorer(run.folder)
     score([('', '')])  # what is measured must not wait for TensorFlow
-    bounded = run.name.method == 'interact'
+    bounded = find_method(run.name.method).is_bounded
 
     def judge(pairs: list[tuple[str, str]]) -> np.ndarray:
         scores = score(pairs).astype(np.float64)

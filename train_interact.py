@@ -20,23 +20,20 @@ from cosent_tf.bert.compat import Adam, keras
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
 from cosent_tf.bert.rows import RowEncoder
 from cosent_tf.bert.vectors import PooledVector
-from cosent_tf.cli import exit_on_error, parse_args
+from cosent_tf.cli import Settings, exit_on_error, parse_args
 from cosent_tf.data import Batches, class_count, read_task, tokenize_pairs
 from cosent_tf.errors import UserError
 from cosent_tf.losses import cross_entropy
 from cosent_tf.run.start import start_run
 from cosent_tf.training import Model, fit
 
-EPOCHS = 5
-BATCH_SIZE = 32  # pairs
-LR = 2e-5
-MAXLEN = 128  # tokens a pair
-MAXLEN_PAWSX = 256
+# batch_size: pairs; maxlen: tokens per pair
+SETTINGS = Settings(epochs=5, batch_size=32, lr=2e-5, maxlen=128, maxlen_pawsx=256)
 
 
 def main():
     # flags, run folder
-    args = parse_args(__doc__, 'interact', EPOCHS, BATCH_SIZE, LR, MAXLEN, MAXLEN_PAWSX)
+    args = parse_args(__doc__, 'interact', SETTINGS)
     run = start_run(args)
 
     # data: text1 \t text2 \t label a line

@@ -20,22 +20,19 @@ from cosent_tf.bert.compat import Adam, keras
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
 from cosent_tf.bert.rows import RowEncoder
 from cosent_tf.bert.vectors import PooledVector
-from cosent_tf.cli import exit_on_error, parse_args
+from cosent_tf.cli import Settings, exit_on_error, parse_args
 from cosent_tf.data import Batches, read_task, tokenize_pairs
 from cosent_tf.losses import cosent_score_loss
 from cosent_tf.run.start import start_run
 from cosent_tf.training import Model, fit
 
-EPOCHS = 5
-BATCH_SIZE = 64  # pairs
-LR = 2e-5
-MAXLEN = 128  # tokens a pair
-MAXLEN_PAWSX = 256
+# batch_size: pairs; maxlen: tokens per pair
+SETTINGS = Settings(epochs=5, batch_size=64, lr=2e-5, maxlen=128, maxlen_pawsx=256)
 
 
 def main():
     # flags, run folder
-    args = parse_args(__doc__, 'interact_cosent', EPOCHS, BATCH_SIZE, LR, MAXLEN, MAXLEN_PAWSX)
+    args = parse_args(__doc__, 'interact_cosent', SETTINGS)
     run = start_run(args)
 
     # data: text1 \t text2 \t label a line

@@ -11,31 +11,26 @@ that fails is named, and the others go on. What stands after -- is given to the 
 it is.
 """
 
-import ast
 import itertools
 import os
+import runpy
 import shutil
 import signal
 import subprocess
 import sys
 from argparse import Namespace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 from cosent_tf.bert.sources import WEIGHTS_FILE
-from cosent_tf.cli import (
-    MODELS,
-    download_command,
-    exit_on_error,
-    fill_in,
-    find_data,
-    make_parser,
-    training_parser,
-)
+from cosent_tf.cli import Settings, exit_on_error, fill_in, make_parser, training_parser
 from cosent_tf.errors import RunError
 from cosent_tf.files import make_folder
+from cosent_tf.methods import METHODS
+from cosent_tf.places import MODELS, download_command, find_data
 from cosent_tf.published import TASKS
-from cosent_tf.run.folder import METHODS, STATE_FILE, RunName, is_finished, read_metrics
+from cosent_tf.run.folder import STATE_FILE, RunName, is_finished, read_metrics
 from cosent_tf.screen import outlive_screen
 from cosent_tools.download.fetch import check_space
 from cosent_tools.report.render import as_text
@@ -127,16 +122,16 @@ def flags_of(name: RunName, runs_dir: Path) -> list[str]:
 
 
 def settings_of(name: RunName, flags: list[str]) -> Namespace:
-    """The arguments of a run: its flags, and else the constants at the top of its script."""
-    tree = ast.parse((HERE / f'train_{name.method}.py').read_text('utf-8'))
-    constants = {
-        node.targets[0].id.lower(): node.value.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
-    }
-    settings = training_parser('').parse_args(flags)
-    fill_in(settings, name.method, **constants)
-    return settings
+    """The arguments of a run: its flags, and else the settings of its script."""
+    args = training_parser('').parse_args(flags)
+    fill_in(args, name.method, script_settings(name.method))
+    return args
+
+
+@cache
+def script_settings(method: str) -> Settings:
+    """The settings that the script of a method states."""
+    return runpy.run_path(str(HERE / f'train_{method}.py'))['SETTINGS']
 
 
 def check_room(costs: dict[RunName, Cost], args: Namespace) -> None:
@@ -183,7 +178,7 @@ def parse_args() -> tuple[Namespace, list[str]]:
     add = parser.add_argument
     add('--tasks', nargs='+', default=TASKS, help=f'default: {" ".join(TASKS)}')
     add('--models', nargs='+', default=list(MODELS), help=f'default: {" ".join(MODELS)}')
-    add('--methods', nargs='+', default=METHODS, choices=METHODS, help='default: all')
+    add('--methods', nargs='+', default=list(METHODS), choices=METHODS, help='default: all')
     add('--seeds', nargs='+', type=int, default=[42], help='default: 42')
     add('--runs_dir', type=Path, default='runs', help='the folder of the runs (default: runs)')
     add(

@@ -5,29 +5,18 @@ TensorFlow-free, for download.py, eval_accuracy.py and train_table.py.
 
 import argparse
 import contextlib
-import os
-import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cosent_tf.bert.settings import POOLINGS
-from cosent_tf.bert.sources import bert_folder, is_joint, model_name
-from cosent_tf.data import SPLITS, split_path
+from cosent_tf.bert.sources import model_name
 from cosent_tf.errors import UserError
-from cosent_tf.files import SUMS_FILE
-from cosent_tf.published import PAIRS
-from cosent_tf.run.config import with_revision
+from cosent_tf.methods import find_method
+from cosent_tf.places import DATA_DIR, find_data, find_encoder, has_demo_bert
 from cosent_tf.run.folder import run_name
 from cosent_tf.screen import Screen
-
-# model: (environment variable, default folder), which download.py fills
-MODELS = {
-    'bert': ('COSENT_BERT_DIR', 'pretrained/chinese_L-12_H-768_A-12'),
-    'roberta': ('COSENT_ROBERTA_DIR', 'pretrained/chinese_roberta_wwm_ext_L-12_H-768_A-12'),
-}
-DATA_DIR = 'data/senteval_cn'
-DEMO_DATA_DIR, DEMO_BERT_DIR = 'data/demo', 'pretrained/demo'
 
 
 def make_parser(doc: str) -> argparse.ArgumentParser:
@@ -37,20 +26,25 @@ def make_parser(doc: str) -> argparse.ArgumentParser:
     )
 
 
-def parse_args(
-    doc: str, method: str, epochs: int, batch_size: int, lr: float, maxlen: int, maxlen_pawsx: int
-) -> argparse.Namespace:
+@dataclass(frozen=True)
+class Settings:
+    """The published settings of a training script: what a flag is where nobody gives it."""
+
+    epochs: int
+    batch_size: int  # pairs per step
+    lr: float
+    maxlen: int  # tokens per input
+    maxlen_pawsx: int
+
+
+def parse_args(doc: str, method: str, settings: Settings) -> argparse.Namespace:
     """Parse the flags of a training script, and check that the files are there.
 
     Args:
         doc: the script's docstring, shown above the flags.
         method: the method's name in the run folder.
-        epochs: of training. This and what follows are the published settings, used where no flag
-            says otherwise, nor DEMO, which has a length and, for its tiny BERT, a rate of its own.
-        batch_size: pairs a step.
-        lr: learning rate.
-        maxlen: tokens an input.
-        maxlen_pawsx: the same for PAWSX.
+        settings: used where no flag says otherwise, nor DEMO, which has a length and, for its
+            tiny BERT, a learning rate of its own.
 
     Returns:
         All arguments, with `method`.
@@ -60,34 +54,28 @@ def parse_args(
     """
     parser = training_parser(doc)
     parser.epilog = (
-        f'published: {epochs} epochs, {batch_size} pairs a step, learning rate {lr}, '
-        f'{maxlen} tokens an input, {maxlen_pawsx} for PAWSX'
+        f'published: {settings.epochs} epochs, {settings.batch_size} pairs per step, learning '
+        f'rate {settings.lr}, {settings.maxlen} tokens per input, {settings.maxlen_pawsx} for PAWSX'
     )
     args = parser.parse_args()
-    fill_in(args, method, epochs, batch_size, lr, maxlen, maxlen_pawsx)
+    fill_in(args, method, settings)
     find_data(args)
     find_encoder(args)
     return args
 
 
-def fill_in(
-    args: argparse.Namespace,
-    method: str,
-    epochs: int,
-    batch_size: int,
-    lr: float,
-    maxlen: int,
-    maxlen_pawsx: int,
-) -> None:
+def fill_in(args: argparse.Namespace, method: str, settings: Settings) -> None:
     """Set what no flag has set; see `parse_args`."""
     if args.resume and args.overwrite:
         raise UserError('--resume and --overwrite exclude each other')
     args.method = method
     args.model = args.model or (model_name(args.bert_dir) if args.bert_dir else 'bert')
     run_name(args.task, args.model, method, args.seed)  # refuses names that no folder can have
-    sentences = 2 if is_joint(method) else 1  # an input
-    defaults = {'epochs': epochs, 'batch_size': batch_size, 'lr': lr}
-    defaults['maxlen'] = maxlen_pawsx if args.task == 'PAWSX' else maxlen
+    sentences = 2 if find_method(method).is_joint else 1  # per input
+    defaults = asdict(settings)
+    maxlen_pawsx = defaults.pop('maxlen_pawsx')
+    if args.task == 'PAWSX':
+        defaults['maxlen'] = maxlen_pawsx
     if args.task == 'DEMO':
         from cosent_tf.demo.task import LR, MAXLEN
 
@@ -147,28 +135,6 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     return parser
 
 
-def data_folder(given: str | None) -> str:
-    """Return the folder of the tasks: the given one, the environment's, or the default."""
-    return given or os.environ.get('COSENT_DATA_DIR', DATA_DIR)
-
-
-def has_own_data(folder: str) -> bool:
-    """Return whether a folder of tasks holds somebody's files, into which nothing is fetched.
-
-    Other than the default folder, one that is empty, and those that download.py has filled.
-    """
-    path = Path(folder)
-    if path.resolve() == Path(DATA_DIR).resolve() or (path / SUMS_FILE).exists():
-        return False
-    return path.is_dir() and any(path.iterdir())
-
-
-def encoder_folder(model: str) -> str:
-    """Return the folder of a model, the environment's or the default, or its name on the Hub."""
-    variable, default = MODELS.get(model, ('', f'pretrained/{model}'))
-    return os.environ.get(variable, default)
-
-
 def positive(number: type) -> Callable[[str], float]:
     """Return an argparse type for numbers above 0."""
 
@@ -196,79 +162,6 @@ def seed(text: str) -> int:
     if not 0 <= value < 2**32:
         raise argparse.ArgumentTypeError(f'must be in [0, 2**32), not {text}')
     return value
-
-
-def has_demo_bert(args: argparse.Namespace) -> bool:
-    """Tell whether a run starts from the tiny BERT of DEMO, made on the spot."""
-    return args.task == 'DEMO' and args.model == 'bert' and not args.bert_dir
-
-
-def find_data(args: argparse.Namespace) -> None:
-    """Set the folder of the data, and make those of DEMO.
-
-    Raises:
-        UserError: they are not there.
-    """
-    if args.task == 'DEMO' and not args.data_dir:
-        from cosent_tf.demo.task import make_demo_data
-
-        make_demo_data(DEMO_DATA_DIR)
-        args.data_dir = DEMO_DATA_DIR
-    folder = data_folder(args.data_dir)
-    for split in SPLITS:
-        path = split_path(folder, args.task, split)
-        if not path.is_file():
-            known = '' if args.task in PAIRS else f' (known tasks: {", ".join(PAIRS)}, DEMO)'
-            fetched = ''
-            if args.task in PAIRS:
-                fetched = _fetched_by('data', args)
-                if has_own_data(folder):
-                    fetched = f'python download.py --only data --data_dir {DATA_DIR} fetches them '
-                    fetched += 'elsewhere; '
-            raise UserError(
-                f'{path.absolute()} not found: task {args.task!r}{known} needs its train, valid '
-                f'and test files there (.data, .tsv, .csv or .jsonl, also .gz); {fetched}'
-                f'without any download: python train_{args.method}.py --task DEMO'
-            )
-    args.data_dir = folder
-
-
-def find_encoder(args: argparse.Namespace) -> None:
-    """Set the folder of the encoder, and make that of DEMO.
-
-    Raises:
-        UserError: it is not there.
-    """
-    if has_demo_bert(args):
-        from cosent_tf.demo.task import make_demo_bert
-
-        make_demo_bert(DEMO_BERT_DIR)
-        args.bert_dir = DEMO_BERT_DIR
-    folder = args.bert_dir or encoder_folder(args.model)
-    if args.resume:
-        folder = with_revision(folder, args)
-    folder = bert_folder(folder).absolute()  # so that the run can be used from anywhere
-    if not folder.is_dir():
-        fetched = _fetched_by(args.model, args) if args.model in MODELS else ''
-        raise UserError(
-            f'{folder} not found: model {args.model!r} needs bert_config.json, vocab.txt and '
-            f'bert_model.ckpt.* there, or config.json, vocab.txt and model.safetensors; {fetched}'
-            f'without any download: python train_{args.method}.py --task DEMO'
-        )
-    args.bert_dir = str(folder)
-
-
-def download_command(names: list[str], args: argparse.Namespace) -> list[str]:
-    """Return the command that puts what is named where a run with these arguments looks for it."""
-    command = ['download.py', '--only', *names]
-    for name in names:
-        if folder := args.data_dir if name == 'data' else args.bert_dir:
-            command += [f'--{name}_dir', folder]
-    return command
-
-
-def _fetched_by(name: str, args: argparse.Namespace) -> str:
-    return f'python {shlex.join(download_command([name], args))} fetches them; '
 
 
 def exit_on_error(main: Callable[[], None]) -> None:

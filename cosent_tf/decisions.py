@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cosent_tf.errors import UserError
+from cosent_tf.methods import find_method
 from cosent_tf.metrics import accuracy, f1, has_two_labels, macro_f1, spearman
 from cosent_tf.thresholds import best_threshold, powell_class_weights, powell_threshold
 
@@ -73,8 +74,8 @@ def fit_rule(
     Args:
         labels: (n,) numbers.
         scores: (n,), or (n, C) probabilities.
-        method: what made the scores; those of interact_cosent have no bounds even where all lie
-            in [-1, 1], those of any other method if some do not.
+        method: what made the scores. Where they are not bounded, the threshold is not either; nor
+            that of any other method of which some scores lie outside [-1, 1].
         metric: 'accuracy' or 'f1', what a threshold is fitted for.
         search: 'powell' (accuracy only) or 'exact', of a threshold.
 
@@ -92,6 +93,6 @@ def fit_rule(
             'a threshold cannot be fitted without both classes'
         )
     if search == 'powell':
-        unbounded = True if method == 'interact_cosent' else None
+        unbounded = None if find_method(method).is_bounded else True  # None: by the scores
         return Rule(threshold=powell_threshold(labels, scores, unbounded)[0])
     return Rule(threshold=best_threshold(labels, scores, metric)[0])

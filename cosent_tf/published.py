@@ -1,4 +1,4 @@
-"""The published test accuracies and Spearman correlations, as data.
+"""The published test accuracies and Spearman correlations, by task, and what they were made with.
 
 Accuracies: "CoSENT（二）：特征式匹配与交互式匹配有多大差距？", https://kexue.fm/archives/8860.
 Spearman of CoSENT and Sentence-BERT, with the epoch of the best valid Spearman: "CoSENT（一）",
@@ -7,6 +7,8 @@ article with the same protocol: https://kexue.fm/archives/9341. Every figure is 
 given; the accuracy of the method that two articles trained, Interact with cross-entropy, differs
 by up to 1.05 points between them.
 """
+
+from cosent_tf.methods import METHODS, find_method
 
 TASKS = ('ATEC', 'BQ', 'LCQMC', 'PAWSX')
 SPEARMAN_TASKS = (*TASKS, 'STS-B')
@@ -18,35 +20,20 @@ def _row(*figures: float) -> dict[str, float]:
     return dict(zip((*tasks, 'Avg'), figures, strict=True))
 
 
-# (model, method) -> {task or 'Avg': accuracy in percent}
-PUBLISHED = {
-    ('bert', 'cosent'): _row(85.81, 83.24, 86.67, 76.30, 83.00),
-    ('bert', 'sbert'): _row(84.93, 82.46, 87.42, 65.33, 80.04),
-    ('bert', 'interact'): _row(85.49, 83.88, 87.80, 81.30, 84.62),
-    ('bert', 'interact_cosent'): _row(85.55, 83.73, 87.92, 81.85, 84.76),  # archives/9341
-    ('roberta', 'cosent'): _row(85.93, 83.42, 87.63, 76.55, 83.38),
-    ('roberta', 'sbert'): _row(85.34, 82.52, 88.14, 68.35, 81.09),
-    ('roberta', 'interact'): _row(86.04, 83.62, 88.22, 83.33, 85.30),
-    ('roberta', 'interact_cosent'): _row(86.06, 84.23, 88.14, 83.03, 85.37),  # archives/9341
-}
+def _rows(metric: str) -> dict[tuple[str, str], dict[str, float]]:
+    """Name the published figures of a metric: (model, method) → {task or 'Avg': figure}."""
+    figures = {name: getattr(method, metric) for name, method in METHODS.items()}
+    return {
+        (model, name): _row(*figures[name][model])
+        for model in ('bert', 'roberta')
+        for name in METHODS
+        if model in figures[name]
+    }
 
-# (model, method) -> {task or 'Avg': Spearman's correlation times 100}
-PUBLISHED_SPEARMAN = {
-    ('bert', 'cosent'): _row(49.74, 72.38, 78.69, 60.00, 80.14, 68.19),
-    ('bert', 'sbert'): _row(46.36, 70.36, 78.72, 46.86, 66.41, 61.74),
-    ('bert', 'interact'): _row(48.01, 71.96, 78.53, 68.59, 66.77),  # archives/9341
-    ('bert', 'interact_cosent'): _row(48.09, 72.25, 78.70, 69.34, 67.10),  # archives/9341
-    ('roberta', 'cosent'): _row(50.81, 71.45, 79.31, 61.56, 81.13, 68.85),
-    ('roberta', 'sbert'): _row(48.29, 69.99, 79.22, 44.10, 72.42, 62.80),
-    ('roberta', 'interact'): _row(49.70, 73.20, 79.13, 70.52, 68.14),  # archives/9341
-    ('roberta', 'interact_cosent'): _row(49.82, 73.09, 78.78, 70.54, 68.06),  # archives/9341
-}
 
-# The second publication of Interact with cross-entropy (archives/9341), by model.
-INTERACT_REPEATED = {
-    'bert': _row(85.38, 83.57, 88.10, 81.45, 84.63),
-    'roberta': _row(85.97, 84.67, 88.14, 82.85, 85.41),
-}
+PUBLISHED = _rows('accuracy')  # in percent
+PUBLISHED_SPEARMAN = _rows('spearman')  # times 100
+PUBLISHED_AGAIN = _rows('repeated')  # accuracy in percent, by a later article
 
 # Share of the larger class in the test splits of senteval_cn, in percent, and their mean.
 MAJORITY = _row(81.95, 50.00, 50.00, 55.30, 59.31)
@@ -75,12 +62,12 @@ def published_settings(task: str, method: str, metric: str) -> dict[str, int | f
 
     What chose the epoch of Interact's Spearman is not known, so it is left out.
     """
-    joint = method in ('interact', 'interact_cosent')
+    joint = METHODS[method].is_joint
     settings = {
         **dict(zip(('train', 'valid', 'test'), PAIRS[task], strict=True)),
         **ENCODER,
         'epochs': 5,
-        'batch_size': 64 if method == 'interact_cosent' else 32,
+        'batch_size': METHODS[method].batch_size,
         'lr': 2e-5,
         'maxlen': (2 if joint else 1) * (128 if task == 'PAWSX' else 64),
         'dropout_rate': 0.1,
@@ -105,4 +92,4 @@ def table_tasks(metric: str) -> tuple[str, ...]:
 
 def averaged_tasks(metric: str, method: str) -> tuple[str, ...]:
     """Return the tasks of Avg: all of the table, but Interact was published without STS-B."""
-    return TASKS if method in ('interact', 'interact_cosent') else table_tasks(metric)
+    return TASKS if find_method(method).is_joint else table_tasks(metric)

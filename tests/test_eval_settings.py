@@ -5,8 +5,9 @@ import json
 import pytest
 
 import train_table
+from cosent_tf.methods import METHODS
 from cosent_tf.published import TASKS, published_settings
-from cosent_tf.run.folder import METHODS, RunName, run_name
+from cosent_tf.run.folder import RunName, run_name
 from tests.predictions import add_run, as_published
 
 

@@ -8,8 +8,8 @@ from cosent_tf.bert.compat import Adam, keras, tf
 from cosent_tf.bert.pretrained import load_bert
 from cosent_tf.bert.vectors import PooledVector
 from cosent_tf.losses import cosent_loss
+from cosent_tf.methods import METHODS
 from cosent_tf.micro_batch import apply_in_chunks
-from cosent_tf.run.folder import METHODS
 from tests.helpers import assert_close, read_json
 
 LR = 1e-3

@@ -13,10 +13,14 @@ import pytest
 import train_table
 from cosent_tf.bert.formats import read_config
 from cosent_tf.bert.pretrained import build_bert, named_weights
-from cosent_tf.cli import find_data, find_encoder
 from cosent_tf.demo.task import make_demo_data
 from cosent_tf.errors import UserError
-from cosent_tf.run.folder import RunName
+from cosent_tf.methods import METHODS, Method
+from cosent_tf.places import find_data, find_encoder
+from cosent_tf.run.folder import RunName, list_runs, write_predictions
+from cosent_tools.report.evaluation import evaluate
+from cosent_tools.report.render import as_text
+from cosent_tools.report.sections import build_sections
 from cosent_tools.table.plan import Cost, count_weights, estimate_cost
 from tests.helpers import ROOT, toy_lines, write_lines
 
@@ -24,32 +28,34 @@ from tests.helpers import ROOT, toy_lines, write_lines
 SCRIPT = """
 import json, sys, time
 from pathlib import Path
-from cosent_tf.cli import find_data, find_encoder
+from cosent_tf.cli import Settings
+from cosent_tf.places import find_data, find_encoder
 from cosent_tf.run.config import checksums
-from train_table import RunName, settings_of
-EPOCHS = 2
-BATCH_SIZE = 16
-LR = 1e-3
-MAXLEN = 40
-MAXLEN_PAWSX = 40
-flags = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-method = 'cosent' if 'cosent' in sys.argv[0] else 'interact'
-name = '{--task}.{--model}.{}.seed{--seed}'.format(method, **flags)
-folder = Path(flags['--runs_dir']) / name
-folder.mkdir(parents=True, exist_ok=True)
-settings = settings_of(RunName(flags['--task'], 'bert', method, 42), sys.argv[1:])
-find_data(settings)
-find_encoder(settings)
-config = {'arguments': vars(settings), **checksums(settings), 'flags': sys.argv[1:]}
-(folder / 'config.json').write_text(json.dumps(config))
-(folder / 'best.weights.h5').write_text('')
-if flags['--task'] == 'SLOW':
-    (folder / 'state.h5').write_text('')
-    (folder / 'running').write_text('')
-    time.sleep(60)
-if flags['--task'] == 'BAD':
-    sys.exit(1)
-(folder / 'metrics.json').write_text('{"training_seconds": 100}')
+SETTINGS = Settings(epochs=2, batch_size=16, lr=1e-3, maxlen=40, maxlen_pawsx=40)
+
+def main():
+    from train_table import RunName, settings_of
+    flags = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+    method = 'cosent' if 'cosent' in sys.argv[0] else 'interact'
+    name = '{--task}.{--model}.{}.seed{--seed}'.format(method, **flags)
+    folder = Path(flags['--runs_dir']) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = settings_of(RunName(flags['--task'], 'bert', method, 42), sys.argv[1:])
+    find_data(settings)
+    find_encoder(settings)
+    config = {'arguments': vars(settings), **checksums(settings), 'flags': sys.argv[1:]}
+    (folder / 'config.json').write_text(json.dumps(config))
+    (folder / 'best.weights.h5').write_text('')
+    if flags['--task'] == 'SLOW':
+        (folder / 'state.h5').write_text('')
+        (folder / 'running').write_text('')
+        time.sleep(60)
+    if flags['--task'] == 'BAD':
+        sys.exit(1)
+    (folder / 'metrics.json').write_text('{"training_seconds": 100}')
+
+if __name__ == '__main__':
+    main()
 """
 # Fetches what it is asked for.
 DOWNLOAD = """
@@ -305,3 +311,24 @@ def test_flags_of_the_table_are_not_passed_on(table):
     process = table('--tasks', 'BQ', '--', '--seed=1')
     _, err = process.communicate()
     assert process.returncode == 2 and '--seed after --' in err
+
+
+def test_a_method_of_ones_own_is_a_script_and_a_row(tmp_path, monkeypatch, capsys):
+    """A copied script with a constant more and a computed rate is planned, and has its report."""
+    script = (ROOT / 'train_cosent.py').read_text('utf-8').replace('lr=2e-5', 'lr=2 * 1e-5')
+    script = script.replace('SETTINGS =', 'WARMUP = 0.1\nSETTINGS =').replace("'cosent'", "'mine'")
+    (tmp_path / 'train_mine.py').write_text(script, 'utf-8')
+    monkeypatch.setitem(METHODS, 'mine', Method('mine', '{}+Mine'))
+    monkeypatch.setattr(train_table, 'HERE', tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'argv', 'train_table.py --tasks BQ --methods mine --dry_run'.split())
+    train_table.main()
+    assert 'BQ.bert.mine.seed42' in capsys.readouterr().out
+    settings = train_table.settings_of(RunName('BQ', 'bert', 'mine', 1), ['--task', 'BQ'])
+    assert (settings.lr, settings.maxlen, settings.method) == (2e-5, 64, 'mine')
+
+    for split, scores in (('valid', [0.9, 0.1]), ('test', [0.8, 0.2])):
+        path = tmp_path / f'runs/BQ.bert.mine.seed42/predictions.{split}.tsv'
+        write_predictions(path, [1, 0], scores, [('甲', '乙'), ('丙', '丁')])
+    results, _ = evaluate(list_runs(tmp_path / 'runs')[0], 'accuracy', 'powell')
+    assert 'BERT+Mine' in as_text(build_sections(results, 'accuracy', 'powell', False, False, []))

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from cosent_tf.data import SPLITS
+from cosent_tf.methods import METHODS
 from cosent_tf.published import SPEARMAN_TASKS, TASKS
-from cosent_tf.run.folder import METHODS
 from tests.downloads import BERT, DATA
 from tests.helpers import ROOT, toy_lines
 from tests.hosts import ROBERTA, serving

@@ -11,6 +11,7 @@ import numpy as np
 from cosent_tf.bert.formats import read_config
 from cosent_tf.bert.sources import Source
 from cosent_tf.errors import UserError
+from cosent_tf.methods import find_method
 
 try:
     import onnx
@@ -172,7 +173,9 @@ class _Graph:
         """Everything, from token ids to the output; return its declaration."""
         outputs = self.pooled(source.pooling)  # (n, D)
         if source.is_joint:
-            outputs = self.head(outputs, softmax=source.method == 'interact')  # (n, C)
+            outputs = self.head(
+                outputs, softmax=find_method(source.method).head == 'softmax'
+            )  # (n, C)
         if raw:
             return self.output('outputs', ['n', 'C'], 'Identity', outputs)
         return self.scores(outputs) if source.is_joint else self.unit(outputs)

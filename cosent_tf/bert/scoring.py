@@ -19,6 +19,7 @@ from cosent_tf.bert.vectors import PooledVector, SentenceEncoder, load_encoder
 from cosent_tf.bert.weights import model_weights, read_weights
 from cosent_tf.data import tokenize_pairs
 from cosent_tf.errors import UserError
+from cosent_tf.methods import find_method
 from cosent_tf.metrics import cosine_similarity
 from cosent_tf.texts import iter_pairs
 
@@ -82,7 +83,7 @@ def build_joint(source: Source) -> keras.Model:
     token_ids = keras.Input((None,), dtype='int32')
     bert = build_bert(source.bert_dir, source.maxlen, pooling=source.pooling)
     vectors = PooledVector(bert)(token_ids)  # (n, D)
-    activation = 'softmax' if source.method == 'interact' else None
+    activation = find_method(source.method).head
     head = keras.layers.Dense(_outputs(path), activation=activation, name='head', dtype='float32')
     model = keras.Model(token_ids, head(vectors))
     read_weights(path, model_weights(model))

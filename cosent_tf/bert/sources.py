@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from cosent_tf.bert.settings import check_length, read_if_there, read_maxlen, read_pooling
 from cosent_tf.errors import UserError
+from cosent_tf.methods import find_method
 from cosent_tf.readers import read_json, read_lines
 
 CONFIG_FILE, WEIGHTS_FILE = 'config.json', 'best.weights.h5'  # of a run
@@ -64,12 +65,7 @@ class Source(NamedTuple):
     @property
     def is_joint(self) -> bool:
         """Whether both sentences go in as one input, so that none has a vector."""
-        return self.method is not None and is_joint(self.method)
-
-
-def is_joint(method: str) -> bool:
-    """Tell whether a method reads both sentences of a pair as one input."""
-    return method in ('interact', 'interact_cosent')
+        return self.method is not None and find_method(self.method).is_joint
 
 
 def find_source(name: str | Path) -> Source:

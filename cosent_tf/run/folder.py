@@ -18,7 +18,6 @@ from cosent_tf.files import write_text
 from cosent_tf.readers import NUMBER, read_json
 from cosent_tf.texts import iter_pairs
 
-METHODS = ('cosent', 'sbert', 'interact', 'interact_cosent')
 METRICS_FILE = 'metrics.json'
 HISTORY_FILE, LOSSES_FILE = 'history.csv', 'losses.csv'
 STATE_FILE = 'state.h5'

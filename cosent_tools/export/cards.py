@@ -7,17 +7,8 @@ from pathlib import Path
 
 from cosent_tf.bert.settings import read_if_there
 from cosent_tf.bert.sources import CONFIG_FILE, Source, encoder_name
+from cosent_tf.methods import find_method
 from cosent_tf.run.folder import read_metrics
-
-DESCRIPTIONS = {  # of the methods
-    'cosent': 'CoSENT: both sentences one by one, log(1 + Σ exp(20·cosᵢ − 20·cosⱼ)) over all pairs '
-    'of examples with labelᵢ < labelⱼ ([archives/8847](https://kexue.fm/archives/8847))',
-    'sbert': 'Sentence-BERT: both sentences one by one, cross-entropy of softmax(dense([u, v, '
-    '|u−v|]))',
-    'interact': 'Interact: both sentences as one input, cross-entropy',
-    'interact_cosent': 'Interact with the CoSENT loss: both sentences as one input '
-    '([archives/9341](https://kexue.fm/archives/9341))',
-}
 
 # FOLDER is where this lies, or its name on the Hub.
 VECTORS_HF = """```python
@@ -46,9 +37,9 @@ The encoder is a BERT. It goes by ELECTRA's classes, which have the same encoder
 holds the linear one of this model exactly, as gelu(x) − gelu(−x) = x, where BERT's puts a tanh
 before it.
 """
-SCORES = {
-    'interact': 'scores = logits.softmax(dim=1)  # of two classes, [:, 1] is the score of a pair',
-    'interact_cosent': 'scores = logits[:, 0]  # numbers without bounds',
+SCORES = {  # by the head
+    'softmax': 'scores = logits.softmax(dim=1)  # of two classes, [:, 1] is the score of a pair',
+    'linear': 'scores = logits[:, 0]  # numbers without bounds',
 }
 OTHER = """```python
 LIBRARY
@@ -114,7 +105,10 @@ def _use(source: Source, to: str) -> tuple[str, str]:
         for name, told in (RUNTIMES[to] | OUTPUTS[source.is_joint]).items():
             use = use.replace(name, told)
     elif source.is_joint:
-        library, use = 'transformers', SCORES_HF.replace('SCORES', SCORES[source.method])
+        library, use = (
+            'transformers',
+            SCORES_HF.replace('SCORES', SCORES[find_method(source.method).head]),
+        )
     else:
         library, use = 'sentence-transformers', VECTORS_HF
     return library, use if source.is_joint else use + COSINE
@@ -126,7 +120,7 @@ def _origin(run: Path) -> str:
     told = ', '.join(f'{name} {arguments[name]}' for name in settings if name in arguments)
     return (
         f'- Data: {arguments.get("task", "not known")}\n'
-        f'- Method: {DESCRIPTIONS[arguments["method"]]}\n'
+        f'- Method: {find_method(arguments["method"]).description}\n'
         f'- Training: {told or "not known"}\n'
     )
 

@@ -7,13 +7,12 @@ import csv
 from pathlib import Path
 from typing import NamedTuple
 
-from cosent_tf.bert.sources import is_joint
 from cosent_tf.decisions import fit_rule, is_graded
 from cosent_tf.errors import UserError
+from cosent_tf.methods import METHODS
 from cosent_tf.readers import read_lines
 from cosent_tf.run.folder import (
     HISTORY_FILE,
-    METHODS,
     METRICS_FILE,
     VALID_FILE,
     Predictions,
@@ -55,7 +54,7 @@ def open_run(folder: Path, joint: bool) -> Trained:
     name = parse_run_name(folder.resolve().name)
     if name is None or not folder.is_dir():
         raise UserError(f'{folder}: no folder of a run, such as runs/BQ.bert.cosent.seed42')
-    wanted = [method for method in METHODS if is_joint(method) == joint]
+    wanted = [name for name, method in METHODS.items() if method.is_joint == joint]
     if name.method not in wanted:
         raise UserError(f'{folder}: the method must be {" or ".join(wanted)}, not {name.method}')
     if not (folder / METRICS_FILE).is_file():

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cosent_tf.run.folder import METHODS, Run
+from cosent_tf.methods import METHODS
+from cosent_tf.run.folder import Run
 from cosent_tools.original.sides import LABELS, ORIGINAL, Side
 from cosent_tools.report.checks import comparison_section
 from cosent_tools.report.evaluation import evaluate
@@ -114,7 +115,9 @@ def accuracy_section(sides: list[Side], runs_dir: Path) -> Section:
     runs = [Run(side.name, runs_dir / str(side.name)) for side in sides]
     results, left_out = evaluate(runs, 'accuracy', 'powell')
     assert not left_out, left_out  # both sides have just been written, for the same pairs
-    results.sort(key=lambda result: (METHODS.index(result.name.method), _order(result.name.model)))
+    results.sort(
+        key=lambda result: (list(METHODS).index(result.name.method), _order(result.name.model))
+    )
     swapped = [
         replace(result, name=result.name._replace(model=result.name.method, method=side))
         for result in results

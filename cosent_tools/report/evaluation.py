@@ -13,10 +13,10 @@ from tqdm import tqdm
 from cosent_tf.audit import Counts, audit, describe, has_placeholder
 from cosent_tf.decisions import Rule, fit_rule, is_graded
 from cosent_tf.errors import UserError
+from cosent_tf.methods import METHODS
 from cosent_tf.metrics import has_two_labels
 from cosent_tf.published import PUBLISHED
 from cosent_tf.run.folder import (
-    METHODS,
     METRICS_FILE,
     TEST_FILE,
     VALID_FILE,
@@ -111,7 +111,7 @@ def row_order(name: RunName) -> tuple[int, str, int, str]:
     models = list(dict.fromkeys(model for model, _ in PUBLISHED))
     known = [
         order.index(part) if part in order else len(order)
-        for part, order in ((name.model, models), (name.method, METHODS))
+        for part, order in ((name.model, models), (name.method, list(METHODS)))
     ]
     return known[0], name.model, known[1], name.method
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from cosent_tf.audit import Counts
 from cosent_tf.published import (
-    INTERACT_REPEATED,
     MAJORITY,
     PUBLISHED,
+    PUBLISHED_AGAIN,
     PUBLISHED_SPEARMAN,
     table_tasks,
 )
@@ -60,7 +60,7 @@ def published_section(runs_dir: Path, metric: str) -> Section:
         sources = [
             'Published in kexue.fm/archives/8860; Interact (CoSENT loss) in archives/9341.',
             _MAJORITY_NOTE,
-            *_repeated_notes(INTERACT_REPEATED),
+            *_repeated_notes(PUBLISHED_AGAIN),
         ]
     columns = (*table_tasks(metric), 'Avg')
     rows = [
@@ -153,8 +153,7 @@ def _legend(table: Table, metric: str) -> list[str]:
         )
         if any(cell.published is not None for cell in table.baseline.values()):
             notes.append(_MAJORITY_NOTE)
-        repeated = [model for model, method in table.rows if method == 'interact']
-        notes += _repeated_notes(repeated)
+        notes += _repeated_notes(table.rows)
     return [*notes, *unlike_notes(table)]
 
 
@@ -177,13 +176,13 @@ def _cell(cell: Cell) -> str:
     return '\n'.join(lines)
 
 
-def _repeated_notes(models: Iterable[str]) -> list[str]:
+def _repeated_notes(rows: Iterable[tuple[str, str]]) -> list[str]:
     return [
-        f'{method_label(model, "interact")} was published again in kexue.fm/archives/9341: '
-        + ', '.join(f'{task} {figure:.2f}' for task, figure in INTERACT_REPEATED[model].items())
+        f'{method_label(*row)} was published again in kexue.fm/archives/9341: '
+        + ', '.join(f'{task} {figure:.2f}' for task, figure in PUBLISHED_AGAIN[row].items())
         + '.'
-        for model in models
-        if model in INTERACT_REPEATED
+        for row in rows
+        if row in PUBLISHED_AGAIN
     ]
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cosent_tf.methods import find_method
 from cosent_tf.metrics import f1, macro_f1
 from cosent_tf.published import (
     MAJORITY,
@@ -54,14 +55,7 @@ class Table(NamedTuple):
 def method_label(model: str, method: str) -> str:
     """Return the row's name as the article writes it, such as 'BERT+CoSENT' or 'Sentence-BERT'."""
     encoder = {'bert': 'BERT', 'roberta': 'RoBERTa'}.get(model, model)
-    if method == 'sbert':
-        return f'Sentence-{encoder}'
-    names = {
-        'cosent': 'CoSENT',
-        'interact': 'Interact',
-        'interact_cosent': 'Interact (CoSENT loss)',
-    }
-    return f'{encoder}+{names.get(method, method)}'
+    return find_method(method).label.format(encoder)
 
 
 def build_table(results: list[Result], metric: str) -> Table:

@@ -7,7 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from cosent_tf.bert.sources import HUB, is_encoder
-from cosent_tf.cli import (
+from cosent_tf.data import SPLITS, split_path
+from cosent_tf.errors import UserError
+from cosent_tf.places import (
     MODELS,
     data_folder,
     encoder_folder,
@@ -16,8 +18,6 @@ from cosent_tf.cli import (
     has_demo_bert,
     has_own_data,
 )
-from cosent_tf.data import SPLITS, split_path
-from cosent_tf.errors import UserError
 from cosent_tf.published import PAIRS
 from cosent_tf.run.config import checksums, find_changes
 from cosent_tf.run.folder import CONFIG_FILE, STATE_FILE, RunName, is_finished

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cosent_tf.bert.sources import find_weights, is_joint
-from cosent_tf.cli import MODELS
+from cosent_tf.bert.sources import find_weights
 from cosent_tf.data import SPLITS, Split, read_split, split_path, tokenize_pairs, tokenize_sentences
+from cosent_tf.methods import find_method
+from cosent_tf.places import MODELS
 from cosent_tf.published import ENCODER, PAIRS
 from cosent_tf.run.folder import RunName
 from cosent_tools.report.section import Section
@@ -83,7 +84,9 @@ def estimate_cost(args: Namespace) -> Cost:
     paths = {name: split_path(args.data_dir, args.task, name) for name in SPLITS}
     splits = {name: _read_split(path, name != 'test') for name, path in paths.items()}
     pairs = len(splits['train'].pairs)
-    lengths = _lengths(splits['train'].path, args.bert_dir, args.maxlen, is_joint(args.method))
+    lengths = _lengths(
+        splits['train'].path, args.bert_dir, args.maxlen, find_method(args.method).is_joint
+    )
     repeats = args.epochs * pairs / len(lengths)  # of the sample
     at_once = args.micro_batch or args.batch_size
     longest = np.full(at_once * lengths.shape[1], lengths.max())
@@ -113,7 +116,7 @@ def expect_cost(args: Namespace, pairs: int | None) -> Cost:
         return Cost(pairs, count_steps(pairs, args), sizes=sizes)  # nothing to go by
     config = read_config(Path(args.bert_dir)) if args.bert_dir else BASE
     sentence = TOKENS[args.task]
-    of_pair = [2 * sentence - 1] if is_joint(args.method) else [sentence, sentence]
+    of_pair = [2 * sentence - 1] if find_method(args.method).is_joint else [sentence, sentence]
     lengths = np.minimum(np.tile(of_pair, args.epochs * pairs), args.maxlen)
     longest = np.full((args.micro_batch or args.batch_size) * len(of_pair), args.maxlen)
     text = 3 * 2 * (sentence - 2)  # bytes of a pair, three a character
