@@ -23,6 +23,7 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
+from cosent_tf import configure_process
 from cosent_tf.bert.sources import WEIGHTS_FILE
 from cosent_tf.cli import Settings, exit_on_error, fill_in, make_parser, training_parser
 from cosent_tf.errors import RunError
@@ -43,6 +44,7 @@ HERE = Path(__file__).parent
 
 def main():
     args, passed = parse_args()
+    configure_process()  # the plan imports TensorFlow
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops the training script as well
     cells = itertools.product(args.seeds, args.tasks, args.models, args.methods)
     names = [RunName(task, model, method, seed) for seed, task, model, method in cells]
