@@ -27,7 +27,7 @@ from cosent_tf import configure_process
 from cosent_tf.bert.sources import WEIGHTS_FILE
 from cosent_tf.cli import Settings, exit_on_error, fill_in, make_parser, training_parser
 from cosent_tf.errors import RunError
-from cosent_tf.files import make_folder
+from cosent_tf.files import make_folder, remove
 from cosent_tf.methods import METHODS
 from cosent_tf.places import MODELS, download_command, find_data
 from cosent_tf.published import TASKS
@@ -104,7 +104,7 @@ def train_all(
             else:
                 done.append((costs[name], folder))
         if args.keep_weights == 'none' and is_finished(folder):
-            (folder / WEIGHTS_FILE).unlink(missing_ok=True)
+            remove(folder / WEIGHTS_FILE)
     return failed
 
 

@@ -96,10 +96,22 @@ def lock_folder(folder: Path, doing: str) -> FileLock:
     return lock
 
 
+def remove(path: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises:
+        WriteError: the file system refuses.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise WriteError(f'{path}: cannot be removed: {error.strerror}') from error
+
+
 def remove_temporaries(folder: Path) -> None:
     """Remove what killed processes left behind in `write_atomic`; none may be writing now."""
     for temporary in folder.glob(f'.*{TEMPORARY}*'):
-        temporary.unlink()
+        remove(temporary)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -20,6 +20,7 @@ def configure_process() -> None:
 
     - glibc keeps freed memory (`keep_freed_memory`),
     - on a CPU, operations run side by side instead of each on all cores (`use_cores`),
+    - GPU memory is taken as it is needed, in training too (`grow_gpu_memory`),
     - float32 products on NVIDIA GPUs from Ampere on are float32. TensorFlow's own way is TF32,
       factors of 10 bits, and it has no switch for a single model,
     - TensorFlow prints nothing while it loads, and only errors later, unless TF_CPP_MIN_LOG_LEVEL
@@ -31,6 +32,7 @@ def configure_process() -> None:
         from cosent_tf.bert.compat import tf
     tf.config.experimental.enable_tensor_float_32_execution(False)
     use_cores()
+    grow_gpu_memory()
 
 
 def use_cpu() -> None:
@@ -39,6 +41,19 @@ def use_cpu() -> None:
 
     tf.config.set_visible_devices([], 'GPU')
     use_cores()
+
+
+def grow_gpu_memory() -> None:
+    """Let TensorFlow take GPU memory as it needs it, not all at once: others may use the GPU too.
+
+    Without effect on GPUs that this process uses already, or has configured otherwise.
+    TF_FORCE_GPU_ALLOW_GROWTH=false in the environment overrules it.
+    """
+    import tensorflow as tf
+
+    for gpu in tf.config.get_visible_devices('GPU'):
+        with contextlib.suppress(RuntimeError, ValueError):  # in use; configured
+            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def use_cores() -> None:

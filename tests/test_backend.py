@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from cosent_tf import load_encoder
+from cosent_tf import configure_process, load_encoder
+from cosent_tf.bert import pretrained
 from cosent_tf.bert.compat import Adam, PlainAdam, tf
+from cosent_tf.process import grow_gpu_memory
 from tests.helpers import assert_close, run_code
 
 
@@ -127,3 +129,38 @@ def test_bert4keras_imports_without_distutils_and_after_tensorflow():
     )
     done = run_code(hide + 'import tensorflow; from cosent_tf.bert.compat import Adam; Adam(1e-3)')
     assert not done.returncode, done.stderr
+
+
+@pytest.mark.parametrize('who', ['script', 'library'])
+def test_a_gpu_is_shared(who, small_bert, monkeypatch):
+    """An encoder takes the GPU memory that it needs; TensorFlow's own way is all there is.
+
+    All GPUs are told so before the model is built, by the scripts and by load_encoder alone.
+    """
+    told, gpus = [], ['GPU:0', 'GPU:1']
+    build, grow = pretrained.build_transformer_model, 'set_memory_growth'
+
+    def built(**options):
+        told.append('built')
+        return build(**options)
+
+    monkeypatch.setattr(pretrained, 'build_transformer_model', built)
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.config, 'get_visible_devices', lambda kind: gpus if kind == 'GPU' else [])
+        patch.setattr(tf.config.experimental, grow, lambda *setting: told.append(setting))
+        if who == 'script':
+            configure_process()
+        else:
+            load_encoder(small_bert)
+    assert told == [('GPU:0', True), ('GPU:1', True), *['built'] * (who == 'library')]
+
+
+def test_a_gpu_in_use_stays_as_it_is(monkeypatch):
+    """A program that has used its GPUs before, or configured them, loads an encoder as always."""
+
+    def refuse(*_):
+        raise RuntimeError('Physical devices cannot be modified after being initialized')
+
+    monkeypatch.setattr(tf.config, 'get_visible_devices', lambda kind: ['GPU:0'])
+    monkeypatch.setattr(tf.config.experimental, 'set_memory_growth', refuse)
+    grow_gpu_memory()

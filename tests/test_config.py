@@ -30,6 +30,14 @@ def changes(folder, args, **more):
     return find_changes(folder / 'run', args, checksums(args))
 
 
+def test_a_run_older_than_a_flag_goes_on_with_its_default(started, tmp_path):
+    """--resume of a run whose config.json does not know a flag: the run was as the default is."""
+    assert changes(tmp_path, started, pooling='cls', select='accuracy', keep_padding=False) == []
+    assert changes(tmp_path, started, pooling='mean') == [
+        'the run was started with --pooling cls, now mean'
+    ]
+
+
 def test_other_weights_under_the_same_name_are_noticed(started, tmp_path):
     """A run started again from another checkpoint in the same folder is not the same run."""
     path = tmp_path / 'bert' / WEIGHTS

@@ -90,6 +90,26 @@ def test_a_failure_is_one_line(case, call_download, host):
     assert re.search(rf'; .*{holds} belongs? in /.*(senteval_cn|A-12)$', done[2])
 
 
+def test_a_line_that_always_breaks_off_comes_to_an_end(call_download, host, monkeypatch):
+    """Ten reconnects that each gain a little, with longer and longer pauses, and no more.
+
+    What they gained is kept for the next command. Where much comes each time, all of it does.
+    """
+    host.files[DATA] = bytes(100 * fetch.CHUNK)
+
+    def cut(_):
+        host.at_byte[DATA] = (fetch.CHUNK, cut)
+
+    cut(None)
+    pauses = []
+    monkeypatch.setattr('urllib3.util.retry.time.sleep', pauses.append)
+    check_failure(call_download('--only', 'data'), 2, 'the connection broke off; the 90,112 bytes')
+    assert len(host.ranges(DATA)) == 11 and pauses == [2, 4, 8, 16, 32, 64, 120, 120, 120]
+    monkeypatch.setattr(fetch, 'MUCH', fetch.CHUNK)
+    check_failure(call_download('--only', 'data'), 2, 'damaged, or no zip archive')  # but whole
+    assert len(host.ranges(DATA)) == 100 and len(pauses) == 9
+
+
 def test_too_little_space_is_known_before(call_download, monkeypatch):
     """Guards an hour of fetching that ends in a full disk."""
     monkeypatch.setattr(fetch.shutil, 'disk_usage', lambda _: SimpleNamespace(free=1000))

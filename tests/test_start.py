@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from cosent_tf.errors import WriteError
 from cosent_tf.run import start
 from cosent_tf.run.folder import CLEARED, CONFIG_FILE
 from tests.helpers import read_json
@@ -57,6 +58,13 @@ def test_overwriting_clears_what_an_interrupted_run_has_left(short, run, tmp_pat
     assert run('cosent', short, '--overwrite')[0] == 1
     assert {path.name for path in folder.iterdir()} == {CONFIG_FILE, '.lock'}
     assert read_json(folder / CONFIG_FILE)['arguments']['method'] == 'cosent'
+
+
+def test_what_cannot_be_removed_is_told_in_one_line(tmp_path):
+    """A file of an earlier start that stays would look like one of the new run."""
+    (tmp_path / 'metrics.json').mkdir()
+    with pytest.raises(WriteError, match=r'metrics\.json: cannot be removed: Is a directory$'):
+        start.begin_run(tmp_path, Namespace(overwrite=True))
 
 
 def test_runs_of_other_programs_are_not_overwritten(short, run, tmp_path):

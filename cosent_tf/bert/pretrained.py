@@ -20,6 +20,7 @@ from cosent_tf.bert.formats import read_config, read_tensors, read_vocab
 from cosent_tf.bert.process import check_process
 from cosent_tf.bert.settings import TokenizerSettings, read_added_tokens, read_tokenizer_settings
 from cosent_tf.errors import UserError
+from cosent_tf.process import grow_gpu_memory
 
 SPECIAL_TOKENS = ('[PAD]', '[UNK]', '[CLS]', '[SEP]')
 
@@ -148,6 +149,8 @@ def build_bert(
 ) -> PooledBERT:
     """Build the BERT of a folder without its weights, as `load_bert` otherwise.
 
+    From now on the process takes GPU memory as it needs it; see `process.grow_gpu_memory`.
+
     Raises:
         UserError: configuration or vocabulary is missing or broken, or they do not fit; or see
             `check_process`.
@@ -157,6 +160,7 @@ def build_bert(
     config = read_config(folder)
     _tell_unused(folder, check_sizes(folder, config, maxlen))
     config.update(dropout_rate=dropout_rate, attention_dropout_rate=dropout_rate, pooling=pooling)
+    grow_gpu_memory()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # of initial values that a file's replace

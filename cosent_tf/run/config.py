@@ -53,7 +53,8 @@ def with_revision(name: str, args: Namespace) -> str:
 def find_changes(folder: Path, args: Namespace, now: dict[str, dict[str, str]]) -> list[str]:
     """Return in which settings, or else files, a run that was started differs from a start now.
 
-    Folders are compared by where they lead. Weights that are gone are no change: a run has its own
+    Folders are compared by where they lead. A flag that the run does not know is younger than it,
+    which then was as the flag's default is. Weights that are gone are no change: a run has its own
     from epoch 1 on.
 
     Args:
@@ -64,9 +65,12 @@ def find_changes(folder: Path, args: Namespace, now: dict[str, dict[str, str]]) 
     Raises:
         UserError: config.json is broken, or does not say how the run was started.
     """
+    from cosent_tf.cli import training_parser  # not at the top: cli imports this module
+
+    defaults = vars(training_parser('').parse_args(['--task', '']))
     try:
         before = read_json(folder / CONFIG_FILE)
-        arguments = dict(before['arguments'])
+        arguments = defaults | dict(before['arguments'])
         sums = {kind: _by_place(before[kind]) for kind in FILES[:2]}
         sums['weights_sha256'] = _by_place(before.get('weights_sha256', {}))  # not in older runs
         settings = [

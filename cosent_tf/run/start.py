@@ -21,7 +21,7 @@ from cosent_tf.distribution import (
     use_strategy,
 )
 from cosent_tf.errors import UserError, WriteError
-from cosent_tf.files import lock_folder, remove_temporaries, write_json, write_text
+from cosent_tf.files import lock_folder, remove, remove_temporaries, write_json, write_text
 from cosent_tf.run.config import checksums, find_changes, git_commit
 from cosent_tf.run.folder import (
     CLEARED,
@@ -87,7 +87,7 @@ class Run:
             raise UserError(f'{folder}: {"; ".join(changes)}; --overwrite starts the run anew')
         if finished:
             self.show_figures()
-            self._path(STATE_FILE).unlink(missing_ok=True)  # of a process killed just before that
+            remove(self._path(STATE_FILE))  # of a process killed just before that
         return finished
 
     def restore(self, model: keras.Model) -> None:
@@ -148,7 +148,7 @@ class Run:
             WriteError: the folder cannot be written.
         """
         write_json(self._path(METRICS_FILE), metrics)
-        self._path(STATE_FILE).unlink(missing_ok=True)
+        remove(self._path(STATE_FILE))
         self.show_figures()
 
     def show_figures(self) -> None:
@@ -179,7 +179,7 @@ class Run:
         if not self.args.overwrite and self._path(STATE_FILE).exists():
             return
         for name in CLEARED:
-            self._path(name).unlink(missing_ok=True)
+            remove(self._path(name))
         write_json(self._path(CONFIG_FILE), self._config)
 
     def _read_state(self, model: keras.Model) -> State:
