@@ -89,8 +89,8 @@ def test_labels_come_back_exactly(tmp_path):
 
 def test_pairs_without_labels_come_back_without(tmp_path):
     """The field of the label is empty, which other programs take for a missing number."""
-    for scores in (np.array([0.5, -1.0]), np.full((2, 3), 0.25)):
-        write_predictions(tmp_path / 'x.tsv', [np.nan] * 2, scores, [('a', 'b')] * 2)
+    for label, scores in ((np.nan, np.array([0.5, -1.0])), (None, np.full((2, 3), 0.25))):
+        write_predictions(tmp_path / 'x.tsv', [label] * 2, scores, [('a', 'b')] * 2)
         read = read_predictions(tmp_path / 'x.tsv')
         assert np.isnan(read.labels).all() and np.array_equal(read.scores, scores)
         lines = (tmp_path / 'x.tsv').read_text().splitlines()[1:]

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from cosent_tf.errors import WriteError
+from cosent_tf.files import remove
 from cosent_tf.run import start
 from cosent_tf.run.folder import CLEARED, CONFIG_FILE
 from tests.helpers import read_json
@@ -64,7 +65,7 @@ def test_what_cannot_be_removed_is_told_in_one_line(tmp_path):
     """A file of an earlier start that stays would look like one of the new run."""
     (tmp_path / 'metrics.json').mkdir()
     with pytest.raises(WriteError, match=r'metrics\.json: cannot be removed: Is a directory$'):
-        start.begin_run(tmp_path, Namespace(overwrite=True))
+        remove(tmp_path / 'metrics.json')
 
 
 def test_runs_of_other_programs_are_not_overwritten(short, run, tmp_path):

@@ -159,7 +159,7 @@ def write_predictions(
 
     Args:
         path: the file, `predictions.valid.tsv` or `predictions.test.tsv` in the run's folder.
-        labels: (n,) integers or finite floats, or all NaN: none.
+        labels: (n,) integers or finite floats, or all None or NaN: there are none.
         scores: (n,) similarities, or (n, C) probabilities of C > 1 classes; finite.
         pairs: n rows that start with text1, text2; no text holds \t, \n or \r.
 
@@ -168,7 +168,8 @@ def write_predictions(
             see `write_atomic`.
         TypeError: a pair is not two strings, by its position.
     """
-    path, labels, scores = Path(path), np.asarray(labels), np.asarray(scores, np.float64)
+    path, scores = Path(path), np.asarray(scores, np.float64)
+    labels = np.asarray([np.nan if label is None else label for label in labels])
     texts = list(iter_pairs(pairs))
     _check_writable(path, labels, scores, texts)
     table = scores.reshape(len(texts), -1)  # (n, 1) or (n, C)
