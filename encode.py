@@ -17,15 +17,16 @@ even as can be; the outputs of all, one after the other, are those of the whole.
 
 import argparse
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-import numpy as np
-from tqdm import tqdm
 
 from cosent_tf import configure_process
 
 configure_process()  # memory, threads, float32; before TensorFlow is imported
+
+import numpy as np
+from tqdm import tqdm
 
 from cosent_tf.bert.backends import BACKENDS
 from cosent_tf.bert.precision import POLICIES
@@ -47,6 +48,7 @@ def main():
     part = Part(read, args.input, *args.shard)
     how = {'precision': args.precision, 'backend': args.backend}
     write_atomic(args.output, lambda path: writer(path, part, args.run, **how))
+    print(f'{args.output}: {args.format} of {len(part):,} lines', file=sys.stderr)
 
 
 class Part:

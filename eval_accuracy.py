@@ -84,7 +84,7 @@ def make_sections(args, results, oddities, costs, notes):
 def parse_args():
     parser = make_parser(__doc__)
     add = parser.add_argument
-    add('--runs_dir', type=Path, default='runs', help='the folder of the runs (default: runs)')
+    add('--runs_dir', type=Path, help='the folder of the runs (default: runs)')
     metrics = ['accuracy', 'f1', 'spearman']
     add('--metric', choices=metrics, default='accuracy', help='default: accuracy')
     add(
@@ -103,6 +103,9 @@ def parse_args():
         help='leave out pairs with a placeholder for a sentence, and show what they cost',
     )
     args = parser.parse_args()
+    if args.runs_dir and not args.runs_dir.exists():
+        raise UserError(f'{args.runs_dir}: no such folder; the training scripts make it')
+    args.runs_dir = args.runs_dir or Path('runs')
     if args.metric == 'f1' and args.search == 'powell':
         parser.error('--search powell is published for accuracy only; use exact with --metric f1')
     if args.metric == 'spearman' and (args.search or args.by or args.html):

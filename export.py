@@ -24,13 +24,13 @@ import re
 import shutil
 from pathlib import Path
 
-import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import save_file
-
 from cosent_tf import configure_process
 
 configure_process()  # memory, threads, float32; before TensorFlow is imported
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.formats import read_config

@@ -27,10 +27,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import cosent_tf  # first: it tells what is not installed
+
+# isort: split
 import numpy as np
 from scipy.special import expit
 
-import cosent_tf
 from cosent_tf.cli import exit_on_error, make_parser, positive
 from cosent_tf.errors import UserError
 from cosent_tf.methods import find_method

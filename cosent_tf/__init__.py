@@ -5,6 +5,12 @@ TensorFlow do not wait for it.
 """
 
 import importlib
+import sys
+
+from cosent_tf.errors import is_script, show_uncaught
+
+if is_script():
+    sys.excepthook = show_uncaught
 
 _PUBLIC = {
     'configure_process': 'process',

@@ -1,4 +1,13 @@
-"""The exceptions that are meant for a person."""
+"""The exceptions that are meant for a person, and what a script says without its packages."""
+
+import importlib.util
+import shlex
+import sys
+from pathlib import Path
+from types import TracebackType
+
+_CHECKOUT = Path(__file__).resolve().parent.parent
+_INSTALL = 'pip install -r requirements.txt && pip install --no-deps bert4keras==0.11.5'
 
 
 class UserError(Exception):
@@ -18,3 +27,27 @@ class RunError(UserError):
 
 class WriteError(RunError):
     """The file system refuses a file: disk full, read-only folder, …"""
+
+
+def is_script() -> bool:
+    """Return whether this process runs a script of the checkout, and no other program."""
+    script = Path(sys.argv[0]).resolve()
+    return script.suffix == '.py' and script.parent == _CHECKOUT
+
+
+def show_uncaught(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    """Show an error that ends a script: a package that is not installed in one line.
+
+    A hook, sys.excepthook, as a script fails at its imports, before it can catch anything.
+    """
+    name = error.name or '' if isinstance(error, ModuleNotFoundError) else ''
+    name = name.partition('.')[0]
+    if not name or importlib.util.find_spec(name):  # of what is there, a part: a fault in the code
+        return sys.__excepthook__(kind, error, traceback)
+    python = _CHECKOUT / '.venv' / 'bin' / 'python'
+    is_elsewhere = python.exists() and Path(sys.executable).absolute() != python
+    command = shlex.join([str(python), *sys.argv]) if is_elsewhere else _INSTALL
+    script = Path(sys.argv[0]).name
+    print(f'{script}: error: {sys.executable} has no {name}: {command}', file=sys.stderr)

@@ -45,11 +45,11 @@ def iter_lines(path: str | Path) -> Iterator[str]:
             with _open(path, 'rt', encoding='utf-8-sig') as file:
                 for line in file:
                     yield line.removesuffix('\n')
-        except UnicodeDecodeError as error:  # looking for the line may find a cut .gz
-            raise UserError(f'{path}:{_bad_line(path)}: not UTF-8; convert the file') from error
+        except UnicodeDecodeError:  # looking for the line may find a cut .gz
+            raise UserError(f'{path}:{_bad_line(path)}: not UTF-8; convert the file') from None
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, 'strerror', None) or error
-        raise UserError(f'{path}: cannot be read: {reason}') from error
+        raise UserError(f'{path}: cannot be read: {reason}') from None
 
 
 def read_lines(path: str | Path) -> list[str]:

@@ -85,7 +85,7 @@ def test_the_majority_class_is_computed_not_published(evaluate, tmp_path):
 
 
 def test_no_runs_prints_the_published_table_and_how_to_make_a_run(evaluate, tmp_path):
-    code, out, err = evaluate('--runs_dir', tmp_path / 'absent')
+    code, out, err = evaluate('--runs_dir', tmp_path)
     assert (code, err) == (0, '')
     assert out.count('BERT+CoSENT') == 1 and '85.81' in out and 'Majority class' in out
     assert 'python train_cosent.py --task DEMO' in out and '--task BQ' in out
@@ -199,7 +199,8 @@ def test_plot_is_a_png_also_of_scores_that_hardly_differ(evaluate, tmp_path, mon
     assert (code, err) == (0, '') and picture.read_bytes().startswith(b'\x89PNG')
     code, _, err = evaluate('--runs_dir', tmp_path / 'runs', '--plot', tmp_path / 'a.pdf')
     assert code == 2 and '.png' in err
-    code, _, err = evaluate('--runs_dir', tmp_path / 'absent', '--plot', picture)
+    (tmp_path / 'empty').mkdir()
+    code, _, err = evaluate('--runs_dir', tmp_path / 'empty', '--plot', picture)
     assert code == 2 and 'nothing to show' in err
     monkeypatch.setitem(sys.modules, 'matplotlib.figure', None)  # as after a plain pip install .
     code, _, err = evaluate('--runs_dir', tmp_path / 'runs', '--plot', picture)

@@ -127,3 +127,10 @@ def test_a_folder_that_cannot_be_entered_is_left_out(evaluate, tmp_path, monkeyp
     reasons, out = left_out_of(evaluate, tmp_path)
     assert list(reasons) == ['BQ.bert.cosent.seed2'] and '90.00' in out
     assert reasons['BQ.bert.cosent.seed2'].endswith('cannot be read: Permission denied')
+
+
+def test_a_folder_of_runs_that_is_not_there_is_an_error(evaluate, tmp_path):
+    """A mistyped --runs_dir does not show the published table as if nothing had been trained."""
+    code, out, err = evaluate('--runs_dir', tmp_path / 'nowhere')
+    assert (code, out) == (2, '') and err.count('\n') == 1
+    assert f'{tmp_path / "nowhere"}: no such folder' in err

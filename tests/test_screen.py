@@ -37,7 +37,7 @@ def runs(tmp_path):
         for seed in (1, 2):
             for split in ('valid', 'test'):
                 sign = 1 if method == 'cosent' or split == 'valid' else -1
-                rows = [f'{i % 2}\t{sign * (i % 2 - 0.5) / 2}\ta\tb' for i in range(8)]
+                rows = [f'{i % 2}\t{sign * (i % 2 - 0.5) / (seed + 1)}\ta\tb' for i in range(8)]
                 path = tmp_path / f'MINE.bert.{method}.seed{seed}' / f'predictions.{split}.tsv'
                 write_lines(path, ['label\tscore\ttext1\ttext2', *rows])
     return tmp_path

@@ -34,7 +34,7 @@ for package, command in (
     ('bert4keras', 'pip install --no-deps bert4keras==0.11.5'),
 ):
     if importlib.util.find_spec(package) is None:
-        raise ImportError(f'{package} is not installed: {command}')
+        raise ModuleNotFoundError(f'{package} is not installed: {command}', name=package)
 
 
 @contextlib.contextmanager
