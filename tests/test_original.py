@@ -4,12 +4,14 @@ import csv
 import json
 import os
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cosent_tf.errors import UserError
 from cosent_tf.run.folder import RunName, write_predictions
 from cosent_tools.original.inputs import google_bert, plan_steps
 from cosent_tools.original.report import accuracy_section, difference, step_sections
@@ -184,6 +186,16 @@ def test_a_hugging_face_encoder_is_converted_with_every_weight(tmp_path):
     assert before.keys() == after.keys()
     for name, weight in before.items():
         np.testing.assert_array_equal(weight.numpy(), after[name].numpy(), name)
+
+
+def test_a_vocabulary_that_both_sides_would_number_differently_is_refused(small_bert, tmp_path):
+    """A token that is there twice moves all numbers after it in the original, and none in ours."""
+    folder = shutil.copytree(small_bert, tmp_path / 'bert')
+    tokens = (folder / 'vocab.txt').read_text('utf-8').splitlines()
+    tokens[-1] = tokens[7]
+    (folder / 'vocab.txt').write_text('\n'.join(tokens) + '\n', 'utf-8')
+    with pytest.raises(UserError, match=f'{tokens[7]!r} is there 2 times'):
+        google_bert(folder, tmp_path / 'google')
 
 
 def test_flags_that_exclude_each_other(compare, checkout):

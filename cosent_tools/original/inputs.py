@@ -1,6 +1,7 @@
 """What both sides are given: the same pairs in files, and the same BERT in Google's format."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from cosent_tf.bert.sources import CONFIGS
 from cosent_tf.data import Split, split_path
 from cosent_tf.errors import UserError
 from cosent_tf.files import make_folder, write_text
-from cosent_tf.readers import read_json
+from cosent_tf.readers import read_json, read_lines
 from cosent_tools.original.script import TASKS
 
 SCORED = 1000  # pairs of valid and of test, where the losses of some steps are compared
@@ -73,10 +74,17 @@ def google_bert(bert_dir: Path, folder: Path) -> dict[str, str]:
     if not (bert_dir / f'{GOOGLE}.index').is_file():
         _convert(bert_dir, folder)
         bert_dir = folder
+    path = bert_dir / 'vocab.txt'
+    token, count = Counter(line.strip() for line in read_lines(path)).most_common(1)[0]
+    if count > 1:
+        raise UserError(
+            f'{path}: {token!r} is there {count} times, and the original scripts count it once: '
+            'all tokens after it would have other numbers'
+        )
     return {
         'config_path': str(bert_dir / 'bert_config.json'),
         'checkpoint_path': str(bert_dir / GOOGLE),
-        'dict_path': str(bert_dir / 'vocab.txt'),
+        'dict_path': str(path),
     }
 
 
