@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+import traceback
 
 import pytest
 
+from cosent_tf import errors, read_pairs
+from cosent_tf.errors import UserError
 from tests.helpers import ROOT, run_code
 
 SCRIPTS = sorted(path.name for path in ROOT.glob('*.py'))
@@ -34,3 +37,29 @@ def test_importing_the_package_leaves_the_hook_of_another_program():
     """A server that imports cosent_tf reports its own errors as before."""
     code = 'import sys, cosent_tf; print(sys.excepthook is sys.__excepthook__)'
     assert run_code(code).stdout == 'True\n'
+
+
+def test_the_environment_of_make_is_the_cure_unless_it_is_in_use(tmp_path, monkeypatch, capsys):
+    """Outside .venv the line is the command to copy; within, also as python3, how to install."""
+    python = tmp_path / '.venv' / 'bin' / 'python'
+    python.parent.mkdir(parents=True)
+    python.touch()
+    monkeypatch.setattr(errors, '_CHECKOUT', tmp_path)
+    monkeypatch.setattr(sys, 'argv', ['a.py', '--task', 'my task'])
+    install = 'pip install -r requirements.txt && pip install --no-deps bert4keras==0.11.5'
+    for used, cure in (
+        ('/usr/bin/python3', f"{python} a.py --task 'my task'"),
+        (str(python.with_name('python3')), install),
+    ):
+        monkeypatch.setattr(sys, 'executable', used)
+        errors.show_uncaught(ModuleNotFoundError, ModuleNotFoundError(name='absent.part'), None)
+        assert capsys.readouterr().err == f'a.py: error: {used} has no absent: {cure}\n'
+
+
+def test_an_error_for_a_person_drags_no_chain_behind_it(tmp_path):
+    """The snippet of the README without its data ends in one traceback, whose last line says it."""
+    with pytest.raises(UserError) as caught:
+        read_pairs(tmp_path / 'BQ.valid.data')
+    shown = ''.join(traceback.format_exception(caught.value))
+    assert shown.count('Traceback') == 1
+    assert f'{tmp_path}/BQ.valid.data: cannot be read: No such file' in shown.splitlines()[-1]

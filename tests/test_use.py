@@ -66,12 +66,17 @@ def call(script, monkeypatch, **flags):
     script.main()
 
 
-def test_a_file_of_texts_becomes_vectors_in_its_order(folder, tmp_path, monkeypatch):
-    """Guards row i of the array for line i: chunks, repeated and empty lines, a gzipped file."""
+def test_a_file_of_texts_becomes_vectors_in_its_order(folder, tmp_path, monkeypatch, capsys):
+    """Row i of the array is of line i: chunks, repeated and empty lines; what was written is told.
+
+    On stderr, as --output may be /dev/stdout.
+    """
     monkeypatch.setattr(encode, 'CHUNK', 4)
     texts = tmp_path / 'texts.txt.gz'
     texts.write_bytes(gzip.compress(''.join(f'{text}\r\n' for text in TEXTS).encode()))
     call(encode, monkeypatch, run=folder, input=texts, output=tmp_path / 'out' / 'v.npy')
+    out, err = capsys.readouterr()
+    assert out == '' and err == f'{tmp_path}/out/v.npy: vectors of 10 lines\n'
     vectors = np.load(tmp_path / 'out' / 'v.npy')
     assert vectors.dtype == np.float32 and vectors.flags.c_contiguous
     assert_close(vectors, unit(reference([[text] for text in TEXTS])), TOLERANCE)

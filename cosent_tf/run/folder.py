@@ -110,7 +110,7 @@ def list_runs(runs_dir: str | Path) -> tuple[list[Run], list[Path]]:
     try:
         folders = sorted(runs_dir.iterdir()) if runs_dir.exists() else []
     except OSError as error:
-        raise UserError(f'{runs_dir}: cannot be listed: {error.strerror}') from error
+        raise UserError(f'{runs_dir}: cannot be listed: {error.strerror}') from None
     for folder in folders:
         name = parse_run_name(folder.name)
         if name is None or not folder.is_dir():
@@ -136,7 +136,7 @@ def is_finished(folder: Path) -> bool:
             return (folder / METRICS_FILE).exists()
         return (folder / VALID_FILE).exists() and (folder / TEST_FILE).exists()
     except OSError as error:
-        raise UserError(f'{folder}: cannot be read: {error.strerror}') from error
+        raise UserError(f'{folder}: cannot be read: {error.strerror}') from None
 
 
 def read_metrics(folder: Path) -> dict:
@@ -250,7 +250,7 @@ def _read_lines(path: Path) -> list[str]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(f'{path}: cannot be read: {error.strerror}') from error
+        raise UserError(f'{path}: cannot be read: {error.strerror}') from None
     if not data:
         raise UserError(f'{path}:1: the file is empty')
     # Only \n ends a line: str.splitlines would also split at \x85 or \u2028 within a text.
