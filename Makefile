@@ -11,8 +11,8 @@ TENSORFLOW ?= # with a GPU: TENSORFLOW='tensorflow[and-cuda]==2.21.0'
 TABLE ?= # flags, such as TABLE='--tasks BQ --seeds 1 2 3'
 BENCH ?= # flags, such as BENCH='--data_dir data/senteval_cn --task BQ --vocab vocab.txt'
 
-.PHONY: demo table test test-browser test-table test-peers test-original test-package bench-peers
-.PHONY: clean FORCE
+.PHONY: demo table test test-fast test-weekly test-table test-browser test-peers test-original
+.PHONY: test-package bench-peers clean FORCE
 
 # bert4keras declares keras<=2.3.1, TensorFlow needs keras>=3.12: hence a second, separate install.
 $(VENV)/installed: requirements.txt $(if $(TENSORFLOW),FORCE)
@@ -52,11 +52,20 @@ demo: $(VENV)/installed
 table: $(VENV)/installed
 	$(BIN)/python train_table.py --runs_dir $(RUNS) $(TABLE)
 
-# Four processes at most: each holds a TensorFlow, of 1 to 2 GB.
+# Four processes at most: each holds a TensorFlow, of 1 to 2 GB. Whoever has nothing left takes
+# tests from another, so that no long file keeps one process busy alone.
 test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+# What needs no TensorFlow: data, thresholds, evaluation, report, downloads.
+test-fast: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m 'fast and not weekly'
+
+# What is rare or takes long, test-table's whole table included.
+test-weekly: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m weekly
 
 # The page of --html in a browser: Chromium or Google Chrome must be installed.
 test-browser: $(VENV)/installed-dev
@@ -64,7 +73,7 @@ test-browser: $(VENV)/installed-dev
 
 # All runs of the published table, from an empty folder, against a local stand-in of the hosts.
 test-table: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m weekly
+	$(BIN)/python -m pytest -m weekly tests/test_whole_table.py
 
 # The same vectors as transformers and sentence-transformers, from the same folders.
 test-peers: $(PEERS)/installed

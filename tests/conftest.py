@@ -10,13 +10,8 @@ from huggingface_hub import constants
 
 os.environ.setdefault('CUDA_VISIBLE_DEVICES', '-1')  # the CPU, and no word about a GPU
 
-from cosent_tf import configure_process
-
-configure_process()  # memory, threads, float32; before TensorFlow is imported
-
 import download
-from cosent_tf import published
-from cosent_tf.bert.compat import keras
+from cosent_tf import configure_process, published
 from cosent_tf.cli import exit_on_error
 from cosent_tf.data import SPLITS, split_path
 from cosent_tools.download import fetch
@@ -32,22 +27,46 @@ if BROWSER is None:
     collect_ignore.append('browser')  # make test-browser
 
 
+def pytest_configure(config):
+    """Have TensorFlow set up before a test imports it; with -m fast, let nothing import it."""
+    if 'fast' in config.option.markexpr:
+        sys.modules['tensorflow'] = None
+    else:
+        configure_process()
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave out what imports TensorFlow already when it is collected."""
+    if 'fast' in config.option.markexpr and collection_path.suffix == '.py':
+        return 'pytest.mark.fast' not in collection_path.read_text('utf-8') or None
+    return None
+
+
 @pytest.fixture(autouse=True)
 def float32():
     """A test with --precision leaves the next one its own: Keras has one policy a process."""
     yield
-    keras.mixed_precision.set_global_policy('float32')
+    if 'tf_keras' in sys.modules:
+        from cosent_tf.bert.compat import keras
+
+        keras.mixed_precision.set_global_policy('float32')
 
 
 @pytest.fixture(scope='session')
-def bert_dir(tmp_path_factory):
+def tensorflow():
+    """What a test asks for that needs TensorFlow, so that -m fast skips it."""
+    pytest.importorskip('tensorflow', exc_type=ImportError)
+
+
+@pytest.fixture(scope='session')
+def bert_dir(tensorflow, tmp_path_factory):
     folder = tmp_path_factory.mktemp('bert')
     write_google_bert(folder)
     return folder
 
 
 @pytest.fixture(scope='session')
-def small_bert(tmp_path_factory):
+def small_bert(tensorflow, tmp_path_factory):
     """A BERT of one layer, which TensorFlow traces in half the time."""
     folder = tmp_path_factory.mktemp('small_bert')
     write_google_bert(folder, TINY_CONFIG | {'num_hidden_layers': 1})
@@ -70,8 +89,9 @@ def short(small_bert, data_dir, tmp_path):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(tensorflow, monkeypatch, capsys):
     """Run a method's script in this process; return its exit code and what it wrote on stderr."""
+    from cosent_tf.bert.compat import keras
 
     def run(method, flags, *more):
         keras.backend.clear_session()

@@ -14,7 +14,6 @@ import pytest
 
 from cosent_tf.run.folder import read_predictions
 from tests.reference.checkpoints import CHARACTERS
-from tests.reference.protocol import published_threshold
 
 ROOT = Path(__file__).parent.parent
 BROWSER = shutil.which('chromium') or shutil.which('google-chrome')
@@ -84,6 +83,8 @@ def losses(folder):
 
 def check_run(method, folder, data_dir, epochs, steps):
     """Check that a finished run on the task TOY is whole and agrees with itself."""
+    from tests.reference.protocol import published_threshold  # which needs TensorFlow
+
     assert {path.name for path in folder.iterdir()} - {'.lock'} == FILES
     metrics = read_json(folder / 'metrics.json')
     for split in ('valid', 'test'):

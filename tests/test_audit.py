@@ -10,6 +10,8 @@ from cosent_tf.data import SPLITS, read_task
 from tests.helpers import as_data
 from tests.predictions import add_scores
 
+pytestmark = pytest.mark.fast
+
 TRAIN = [('甲', '乙', 1), ('丙', '丁', 0), ('戊', '戊', 0), ('NS', '己', 0), ('庚', '庚', 1)]
 VALID = [('乙', '甲', 1), ('丁', '丙', 1), ('NS', 'NS', 0)]  # the first two: turned round
 TEST = [('丙', '丁', 0), ('辛', '壬', 1), ('壬', '辛', 0), ('NS', '癸', 1), ('NSA', '癸', 0)]

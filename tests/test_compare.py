@@ -27,6 +27,8 @@ from cosent_tools.report.significance import (
     training_share,
 )
 
+pytestmark = pytest.mark.fast
+
 
 def test_mcnemar_by_hand_and_against_statsmodels():
     # Two-sided: 2 * (C(10, 0) + C(10, 1)) / 2 ** 10.
@@ -75,14 +77,14 @@ METHODS = (Method(1.5, 0.15), Method(1.3, 0.3))  # the second trains less reliab
 
 @pytest.mark.parametrize('measure', ['accuracy', 'f1', 'spearman'])
 def test_intervals_of_five_seeds_hold_the_true_difference(measure):
-    """Guards what a reader takes from ±: 95 % of 500 repetitions, training included."""
+    """Guards what a reader takes from ±: 95 % of 200 repetitions, training included."""
     random, held = np.random.default_rng(1), 0
     truth = METHODS[0].truth(measure) - METHODS[1].truth(measure)
-    for _ in range(500):
+    for _ in range(200):
         arms = [contributions(runs, measure) for runs in simulate(random, METHODS, 5, pairs=300)]
         low, high, _ = interval(estimate(*arms))
         held += low <= truth <= high
-    assert 465 <= held <= 485
+    assert 183 <= held <= 197  # 190 expected, with a standard deviation of 3
 
 
 @pytest.mark.parametrize('sd', [0.0, 0.3])

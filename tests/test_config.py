@@ -12,6 +12,8 @@ from cosent_tf.files import write_json
 from cosent_tf.run.config import checksums, find_changes, git_commit
 from tests.helpers import read_json
 
+pytestmark = pytest.mark.fast
+
 WEIGHTS = 'bert_model.ckpt.data-00000-of-00001'
 
 
@@ -38,6 +40,7 @@ def test_a_run_older_than_a_flag_goes_on_with_its_default(started, tmp_path):
     ]
 
 
+@pytest.mark.usefixtures('tensorflow')
 def test_other_weights_under_the_same_name_are_noticed(started, tmp_path):
     """A run started again from another checkpoint in the same folder is not the same run."""
     path = tmp_path / 'bert' / WEIGHTS

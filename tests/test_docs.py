@@ -6,6 +6,8 @@ import pytest
 
 from tests.helpers import ROOT
 
+pytestmark = pytest.mark.fast
+
 
 @pytest.mark.parametrize('readme', ['README.md', 'README_zh.md'])
 def test_the_readme_has_the_figures_and_the_numbers_of_the_picture(readme):

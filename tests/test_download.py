@@ -25,6 +25,8 @@ from tests.downloads import (
 from tests.helpers import ROOT
 from tests.hosts import HALF, WEIGHTS
 
+pytestmark = pytest.mark.fast
+
 
 def test_from_nothing_to_all_of_it(host):
     """Guards the first command of a new user, as a process: what, where, checksums, licence."""
@@ -45,6 +47,7 @@ def test_from_nothing_to_all_of_it(host):
         assert (folder / 'SHA256SUMS').read_text('utf-8').partition('\n')[0] in done.stdout
 
 
+@pytest.mark.usefixtures('tensorflow')
 def test_what_is_there_is_found_and_not_fetched_again(call_download, host, monkeypatch):
     """Guards a day's traffic, also for a split of another format, and trainings without flags."""
     assert call_download()[0] == 0
@@ -147,6 +150,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.usefixtures('tensorflow')
 @pytest.mark.parametrize('flags', COMMANDS)
 def test_the_training_scripts_name_the_command(flags, host, data_dir, monkeypatch):
     """Guards the first training of a new user, who has neither data nor encoder."""

@@ -18,6 +18,8 @@ from tests.downloads import (
 )
 from tests.hosts import ROBERTA
 
+pytestmark = pytest.mark.fast
+
 
 def siblings(host):
     return host.json[f'/api/models/{ROBERTA}']['siblings']

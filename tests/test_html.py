@@ -12,6 +12,8 @@ import pytest
 from cosent_tools.report.html import differences
 from tests.predictions import LABELS, PAIRS, add_run, add_scores
 
+pytestmark = pytest.mark.fast
+
 EVIL = '</script><script>alert("&amp;")</script><img src=x onerror=alert(1)>'
 
 

@@ -12,6 +12,8 @@ from tests.helpers import read_json, toy_flags
 from tests.hosts import COMMIT, HALF, ROBERTA, WEIGHTS
 from tests.reference.hf_checkpoints import HF_CONFIG, write_hf_bert
 
+pytestmark = pytest.mark.fast
+
 FILES = dict.fromkeys(('config.json', 'vocab.txt', 'model.safetensors'), b'{}')
 
 

@@ -7,6 +7,8 @@ import pytest
 import cosent_tf
 from tests.helpers import ROOT, run_code
 
+pytestmark = pytest.mark.fast
+
 PACKAGE = ROOT / 'cosent_tf'
 TOOLS = ROOT / 'cosent_tools'
 SCRIPTS = {path.stem for path in ROOT.glob('*.py')}
@@ -51,6 +53,7 @@ def test_what_needs_no_tensorflow_does_not_import_it(statement):
     assert done.stdout == '[]\n', done.stderr
 
 
+@pytest.mark.usefixtures('tensorflow')
 def test_the_package_has_its_public_names():
     """Guards programs that import from cosent_tf itself."""
     for name in cosent_tf.__all__:

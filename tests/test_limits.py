@@ -17,6 +17,8 @@ from cosent_tools.limits.edits import TIMES, Chain, changes, edit_all, exchange,
 from tests.handmade import write_bert_dir, write_run
 from tests.helpers import assert_close, exit_code, toy_lines
 
+pytestmark = pytest.mark.fast
+
 
 def off_diagonal(matrix):
     return matrix[~np.eye(len(matrix), dtype=bool)]
@@ -128,8 +130,9 @@ def test_the_simulation_is_of_all_n_vectors(monkeypatch):
     )
 
 
-def test_auc_is_that_of_all_pairs():
+def test_auc_is_that_of_all_pairs(monkeypatch):
     """Guards ties and the interval: of 2 · 2 pairs three are right and one is a tie."""
+    monkeypatch.setattr(limits, 'RESAMPLES', 100)
     labels, scores = np.array([1, 1, 0, 0] * 5), np.array([0.5, 0.9, 0.5, 0.1] * 5)
     value, low, high = limits.auc_interval(labels, scores)
     assert value == pytest.approx(0.875) and 0.6 < low < value < high < 1
@@ -213,7 +216,7 @@ def runs(tmp_path):
 
 
 @pytest.fixture
-def start(runs, monkeypatch, capsys):
+def start(tensorflow, runs, monkeypatch, capsys):
     """Run limits.py in this process; return its exit code, stdout and stderr."""
 
     def start(*flags, interact=INTERACT, vectors=VECTORS, sentences=12):
@@ -222,6 +225,7 @@ def start(runs, monkeypatch, capsys):
         arguments += ['--sentences', sentences, *flags]
         monkeypatch.setattr(sys, 'argv', [str(part) for part in arguments])
         monkeypatch.setattr(script, 'SIZES', (200,))
+        monkeypatch.setattr(limits, 'RESAMPLES', 50)
         code = exit_code(script.exit_on_error, script.main)
         return code, *capsys.readouterr()
 

@@ -6,6 +6,8 @@ from sklearn.metrics import f1_score
 
 from cosent_tf.metrics import accuracy, cosine_similarity, f1, macro_f1, spearman
 
+pytestmark = pytest.mark.fast
+
 
 def test_cosine_is_rowwise_and_zero_for_a_zero_vector():
     """An empty text may encode to zeros: NaN here would fail the whole threshold search."""

@@ -13,6 +13,8 @@ from cosent_tools.report.evaluation import evaluate as evaluate_runs
 from tests.helpers import read_json, write_lines
 from tests.predictions import LABELS, PAIRS, add_run
 
+pytestmark = pytest.mark.fast
+
 N = len(LABELS)
 PROBABILITIES = np.where(LABELS[:, None] == np.arange(3), 0.8, 0.1)  # of three classes
 TESTS = {'none': np.full(N, np.nan), 'all 0': np.zeros(N, int)}

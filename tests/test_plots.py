@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from cosent_tools.report.significance import accuracy_interval
 from tests.predictions import add_run, add_scores, as_published
 
+pytestmark = pytest.mark.fast
+
 
 @pytest.fixture
 def draw(evaluate, tmp_path, monkeypatch):

@@ -9,6 +9,8 @@ from cosent_tf.errors import UserError
 from cosent_tf.readers import SUFFIXES, iter_lines
 from tests.helpers import FORMATS, as_data, write_lines
 
+pytestmark = pytest.mark.fast
+
 PAIRS = [('我 "在"', '他, 去', 1), ('是', '', 0), ('，\u2028', "'也'\x85", 3.25), ('好', '?', 0.8)]
 
 

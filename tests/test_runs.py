@@ -19,6 +19,8 @@ from cosent_tf.run.folder import (
     write_predictions,
 )
 
+pytestmark = pytest.mark.fast
+
 GOOD = 'label\tscore\ttext1\ttext2\n1\t0.5\t你好\t您好\n0\t-1e-3\t是\t否\n'
 FUZZ = settings(
     max_examples=300,

@@ -10,6 +10,8 @@ import pytest
 from cosent_tf.screen import Screen
 from tests.helpers import read_json, write_lines
 
+pytestmark = pytest.mark.fast
+
 
 @pytest.fixture
 def printing_to(monkeypatch):

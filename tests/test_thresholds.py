@@ -9,6 +9,8 @@ from cosent_tf.errors import UserError
 from cosent_tf.metrics import f1
 from cosent_tf.thresholds import best_threshold, powell_class_weights, powell_threshold
 
+pytestmark = pytest.mark.fast
+
 
 def brute_force(labels, scores, metric):
     """The best value over every distinct decision that some threshold makes."""

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from cosent_tf.bert.compat import tf
-
 TINY_CONFIG = {
     'attention_probs_dropout_prob': 0.1,
     'hidden_act': 'gelu',
@@ -97,6 +95,8 @@ def weight_shapes(config) -> dict[str, tuple[int, ...]]:
 
 def save_checkpoint(path, weights) -> None:
     """Write a checkpoint as TensorFlow 1 did, in a graph and session of its own."""
+    from cosent_tf.bert.compat import tf
+
     v1 = tf.compat.v1
     with tf.Graph().as_default(), v1.Session() as session:
         variables = [v1.get_variable(name, initializer=value) for name, value in weights.items()]
