@@ -32,7 +32,7 @@ from cosent_tf.bert.backends import BACKENDS
 from cosent_tf.bert.precision import POLICIES
 from cosent_tf.bert.scoring import load_scorer
 from cosent_tf.bert.vectors import load_encoder
-from cosent_tf.cli import exit_on_error, make_parser
+from cosent_tf.cli import add_source_flags, exit_on_error, make_parser
 from cosent_tf.decisions import Rule
 from cosent_tf.errors import UserError
 from cosent_tf.files import write_atomic
@@ -46,7 +46,7 @@ def main():
     args = parse_args()
     read, writer = FORMATS[args.format]
     part = Part(read, args.input, *args.shard)
-    how = {'precision': args.precision, 'backend': args.backend}
+    how = {name: getattr(args, name) for name in ('pooling', 'maxlen', 'precision', 'backend')}
     write_atomic(args.output, lambda path: writer(path, part, args.run, **how))
     print(f'{args.output}: {args.format} of {len(part):,} lines', file=sys.stderr)
 
@@ -76,7 +76,7 @@ class Part:
             )
 
 
-def write_vectors(output: Path, texts: Part, run: str, **how: str) -> None:
+def write_vectors(output: Path, texts: Part, run: str, **how) -> None:
     """Write the vectors of texts as .npy, (lines, D) float32."""
     encoder = load_encoder(run, **how)
     width = encoder.encode([]).shape[1]
@@ -87,7 +87,7 @@ def write_vectors(output: Path, texts: Part, run: str, **how: str) -> None:
             file.write(encoder.encode(chunk).astype('<f4').tobytes())
 
 
-def write_scores(output: Path, pairs: Part, run: str, **how: str) -> None:
+def write_scores(output: Path, pairs: Part, run: str, **how) -> None:
     """Write the scores of pairs as text, with all their digits."""
     score = load_scorer(run, **how)
     with output.open('w', encoding='ascii') as file:
@@ -96,7 +96,7 @@ def write_scores(output: Path, pairs: Part, run: str, **how: str) -> None:
                 file.write('\t'.join(map(repr, row)) + '\n')
 
 
-def write_labels(output: Path, pairs: Part, run: str, **how: str) -> None:
+def write_labels(output: Path, pairs: Part, run: str, **how) -> None:
     """Write the labels that a run decides on for pairs, as text."""
     rule, score = read_rule(Path(run)), load_scorer(run, **how)
     with output.open('w', encoding='ascii') as file:
@@ -151,6 +151,7 @@ def parse_args():
     parser = make_parser(__doc__)
     add = parser.add_argument
     add('--run', required=True, help='a run, a folder with a BERT, or hf:NAME[@REVISION]')
+    add_source_flags(add)
     add('--input', type=Path, required=True, help='texts or pairs, one a line')
     add('--output', type=Path, required=True, help='the file to write, replaced if it is there')
     add('--format', choices=list(FORMATS), default='vectors', help='default: vectors')

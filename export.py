@@ -10,7 +10,8 @@ onnx: model.onnx, the same with `token_ids` of int64; needs ONNX Runtime alone. 
 the package onnx. Both have a tokenizer.json, which the package tokenizers loads.
 hf: loads as sentence_transformers.SentenceTransformer(folder), with the pooling and tokenizer of
 the encoder and with normalisation, and as
-transformers.BertModel.from_pretrained(folder, add_pooling_layer=False).
+transformers.BertModel.from_pretrained(folder, add_pooling_layer=False). A pooler (--pooling pooler)
+is a Dense module there, as in LaBSE, and BertModel's pooler too.
 
 Of a run of Interact, `token_ids` are pairs, "[CLS] a [SEP] b [SEP]", and the output is `scores`:
 (n,), the probability of class 1 or the number; of C > 2 classes (n, C). hf then loads as
@@ -37,25 +38,30 @@ from cosent_tf.bert.formats import read_config
 from cosent_tf.bert.onnx_graph import write_graph
 from cosent_tf.bert.pretrained import load_tokenizer, row_lengths
 from cosent_tf.bert.scoring import build_joint, joint_scores
-from cosent_tf.bert.settings import TokenizerSettings
+from cosent_tf.bert.settings import POOLERS, TokenizerSettings
 from cosent_tf.bert.sources import Source, find_source
 from cosent_tf.bert.vectors import load_encoder
 from cosent_tf.bert.weights import weight_arrays
-from cosent_tf.cli import exit_on_error, make_parser
+from cosent_tf.cli import add_source_flags, exit_on_error, make_parser
 from cosent_tf.errors import UserError
 from cosent_tf.files import write_atomic, write_json
 from cosent_tools.export.companions import write_companions
 
 HF_ACTIVATIONS = {'gelu_erf': 'gelu', 'gelu_tanh': 'gelu_new', 'relu': 'relu', 'swish': 'silu'}
+TORCH_ACTIVATIONS = {
+    'tanh': 'torch.nn.modules.activation.Tanh',
+    'linear': 'torch.nn.modules.linear.Identity',
+}
 
 
 def main():
     args = parse_args()
     if args.output.exists():
         raise UserError(f'{args.output}: is there already; remove it, or choose another --output')
-    source = find_source(args.run)
+    how = (args.pooling, args.maxlen)
+    source = find_source(args.run, *how)
     write = {'savedmodel': write_savedmodel, 'onnx': write_onnx, 'hf': write_hf}[args.to]
-    model = build_joint(source) if source.is_joint else load_encoder(args.run).model
+    model = build_joint(source) if source.is_joint else load_encoder(args.run, *how).model
     beside = args.output.with_name(f'.{args.output.name}.tmp{os.getpid()}')
     try:
         beside.mkdir(parents=True)
@@ -120,6 +126,12 @@ def write_hf(folder: Path, source: Source, model: keras.Model) -> None:
         files['tokenizer_config.json']['model_input_names'] = ['input_ids', 'attention_mask']
     else:
         files |= sentence_files(config, source)
+        if source.pooling in POOLERS:
+            dense = {
+                f'linear.{kind}': tensors[f'pooler.dense.{kind}'] for kind in ('weight', 'bias')
+            }
+            path = folder / '2_Dense' / 'model.safetensors'
+            write_atomic(path, lambda temporary: save_file(dense, temporary, metadata))
     for name, content in files.items():
         write_json(folder / name, content)
 
@@ -185,11 +197,20 @@ def hf_files(config: dict, source: Source, settings: TokenizerSettings) -> dict[
 
 def sentence_files(config: dict, source: Source) -> dict[str, dict | list]:
     """Return the JSON files that say how sentence-transformers uses the model."""
-    modules = (('', 'Transformer'), ('1_Pooling', 'Pooling'), ('2_Normalize', 'Normalize'))
-    return {
+    dense = {}
+    if source.pooling in POOLERS:  # which the Pooling module cannot say
+        dense['2_Dense/config.json'] = {
+            'in_features': config['hidden_size'],
+            'out_features': config['hidden_size'],
+            'bias': True,
+            'activation_function': TORCH_ACTIVATIONS[POOLERS[source.pooling]],
+        }
+    kinds = ('Transformer', 'Pooling', *['Dense'] * len(dense), 'Normalize')
+    modules = [(f'{i}_{kind}' * bool(i), kind) for i, kind in enumerate(kinds)]
+    return dense | {
         'sentence_bert_config.json': {
             'max_seq_length': source.maxlen,
-            'model_args': {'add_pooling_layer': False},
+            'model_args': {'add_pooling_layer': bool(dense)},
         },
         'modules.json': [
             {'idx': i, 'name': str(i), 'path': path, 'type': f'sentence_transformers.models.{kind}'}
@@ -197,10 +218,10 @@ def sentence_files(config: dict, source: Source) -> dict[str, dict | list]:
         ],
         '1_Pooling/config.json': {
             'word_embedding_dimension': config['hidden_size'],
-            'pooling_mode_cls_token': source.pooling == 'cls',
+            'pooling_mode_cls_token': source.pooling != 'mean',
             'pooling_mode_mean_tokens': source.pooling == 'mean',
         },
-        '2_Normalize/config.json': {},
+        f'{modules[-1][0]}/config.json': {},
     }
 
 
@@ -208,6 +229,7 @@ def parse_args():
     parser = make_parser(__doc__)
     add = parser.add_argument
     add('run', help='a run, a folder with a BERT, or hf:NAME[@REVISION]')
+    add_source_flags(add)
     add('--to', choices=['savedmodel', 'onnx', 'hf'], required=True)
     add('--output', type=Path, required=True, help='the folder to make')
     return parser.parse_args()

@@ -119,7 +119,13 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
         help='what of valid the kept epoch has the best of; graded labels: always spearman '
         '(default: accuracy)',
     )
-    add('--pooling', choices=POOLINGS, default='cls', help='[CLS] (default, as published) or mean')
+    add(
+        '--pooling',
+        choices=POOLINGS,
+        default='cls',
+        help='[CLS] (default, as published), the mean, or the pooler: dense and tanh, or dense '
+        'alone (SimBERT)',
+    )
     add('--precision', choices=('fp32', 'bf16', 'fp16'), default='fp32', help='default: fp32')
     add('--device', choices=('auto', 'cpu'), default='auto', help='default: a GPU if there is one')
     add(
@@ -133,6 +139,17 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     add('--resume', action='store_true', help='go on if the run was interrupted; else start it')
     add('--overwrite', action='store_true', help='start anew, even over a finished run')
     return parser
+
+
+def add_source_flags(add: Callable) -> None:
+    """Add the flags that say how a folder of an encoder is used."""
+    add(
+        '--pooling',
+        choices=POOLINGS,
+        help='of an encoder that is no run (default: what its folder says, else [CLS]; SimBERT: '
+        'pooler_linear, SimCSE: pooler)',
+    )
+    add('--maxlen', type=positive(int), help='tokens a text, likewise (default, else: 64)')
 
 
 def positive(number: type) -> Callable[[str], float]:

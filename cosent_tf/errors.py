@@ -1,5 +1,6 @@
-"""The exceptions that are meant for a person, and what a script says without its packages."""
+"""Exceptions and notices that are meant for a person, and what a script says without its packages."""
 
+import functools
 import importlib.util
 import shlex
 import sys
@@ -27,6 +28,12 @@ class RunError(UserError):
 
 class WriteError(RunError):
     """The file system refuses a file: disk full, read-only folder, …"""
+
+
+@functools.cache
+def tell_once(notice: str) -> None:
+    """Print a notice on stderr, one line, unless this process has printed the same before."""
+    print(notice, file=sys.stderr)
 
 
 def is_script() -> bool:

@@ -117,17 +117,19 @@ def test_loading_computes_in_float32_whatever_the_process_does(small_bert):
 def test_an_encoder_computes_in_the_precision_asked_for(small_bert):
     """Guards load_encoder(…, 'bf16'): its speed, and vectors near those of float32."""
     texts = ['明天会下雨吗', '今天天气怎么样', '']
-    vectors = {name: load_encoder(small_bert, name).encode(texts) for name in ('fp32', 'bf16')}
+    vectors = {
+        name: load_encoder(small_bert, precision=name).encode(texts) for name in ('fp32', 'bf16')
+    }
     assert vectors['bf16'].dtype == np.float32
     difference = np.abs(vectors['bf16'] - vectors['fp32'])
     assert 0 < difference.max() < 1e-2  # of vectors of length 1, in numbers of 8 bits
     with pytest.raises(ValueError, match='fp32, bf16, fp16'):
-        load_encoder(small_bert, 'bfloat16')
+        load_encoder(small_bert, precision='bfloat16')
 
 
 def test_half_precision_rounds_no_sum(small_bert):
     """Guards bf16 vectors: those of 12 layers, rounded at each sum, were off twice as much."""
-    [*_, layer] = load_encoder(small_bert, 'bf16').model.layers
+    [*_, layer] = load_encoder(small_bert, precision='bf16').model.layers
     computed = {part.name: part.compute_dtype for part in layer.bert.layers}
     sums = {dtype for name, dtype in computed.items() if name.endswith(('-Add', '-Position'))}
     assert sums == {'float32'}

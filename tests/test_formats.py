@@ -119,7 +119,7 @@ def test_rows_without_a_token_are_told_and_never_used(bert_dir, expected, tmp_pa
         file.write('\n')
     assert_close(cls_vectors(tmp_path), expected, TOLERANCE)
     told = '3 rows of the embeddings have no token: they are never used'
-    assert capsys.readouterr().err == f'{tmp_path}: {told}\n'
+    assert capsys.readouterr().err.startswith(f'{tmp_path}: {told}\n')
 
 
 ADDED = {  # the files that transformers has written such tokens to, over the years

@@ -39,7 +39,7 @@ def pooled(config, place=OLD, more=()):
 
 
 POOLINGS = {
-    'no modules': ({'1_Pooling/config.json': {'pooling_mode': 'mean'}}, 'cls'),
+    'no modules': ({'1_Pooling/config.json': {'pooling_mode': 'mean'}}, None),
     'old, cls': (pooled({'pooling_mode_cls_token': True, 'pooling_mode_max_tokens': False}), 'cls'),
     'old, mean': (pooled({'pooling_mode_mean_tokens': True}, more=['Normalize']), 'mean'),
     'new, cls': (pooled({'pooling_mode': 'cls'}, NEW, ['Normalize']), 'cls'),
@@ -130,7 +130,7 @@ def test_each_setting_changes_tokens_by_itself(settings, expected):
 
 ST = pooled({'pooling_mode': 'cls'})
 MAXLENS = {
-    'a BERT alone': ({'tokenizer_config.json': {'model_max_length': 512}}, 64),
+    'a BERT alone': ({'tokenizer_config.json': {'model_max_length': 512}}, None),
     'said': (ST | {'sentence_bert_config.json': {'max_seq_length': 256}}, 256),
     'said of the tokenizer': (ST | {'tokenizer_config.json': {'model_max_length': 128}}, 128),
     'no limit': (

@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 
 from cosent_tf.bert.compat import tf
 from cosent_tf.bert.sources import CONFIGS, find_weights, first_line
-from cosent_tf.errors import UserError
+from cosent_tf.errors import UserError, tell_once
 from cosent_tf.readers import read_json, read_lines
 
 SIZES = {  # with the defaults of both formats
@@ -46,11 +46,13 @@ KERAS_ACTIVATIONS = {  # hidden_act: bert4keras's name
 }
 
 NOT_ENCODER = re.compile(
-    r'bert/pooler/.*'  # behind the [CLS] vector
+    r'bert/pooler/.*'  # behind the [CLS] vector; a weight where the pooling asks for it
     r'|(cls|mlm___cls|nsp___cls|classifier)/.*'  # the heads of pre-training, and of sequences
     r'|bert/embeddings/(position_ids|token_type_ids)'  # 0, 1, 2, … and 0, 0, 0, …
     r'|global_step|.*/adam_[mv]'  # the state of Google's optimizer
 )
+
+POOLER = 'bert/pooler/dense/kernel'
 
 # What the libraries behind the readers raise for a file that is broken.
 BROKEN = (
@@ -146,10 +148,15 @@ def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, 
         try:
             for own_name, read in reader(path):
                 name = google_name(own_name)
-                if not NOT_ENCODER.fullmatch(name):
+                if name in shapes or not NOT_ENCODER.fullmatch(name):
                     array = np.asarray(read(), np.float32)
                     transposed = google_name is _name_of_pytorch and name.endswith('/kernel')
                     own_names[name], arrays[name] = own_name, array.T if transposed else array
+                elif name == POOLER and not (folder / 'modules.json').is_file():
+                    tell_once(
+                        f'{folder}: it has a pooler, which is not used; --pooling pooler uses it, '
+                        '--pooling pooler_linear as SimBERT does'
+                    )
         except BROKEN as error:
             raise UserError(f'{path}: not readable as weights: {first_line(error)}') from error
     _check_complete(path, arrays, own_names, shapes)
@@ -159,7 +166,9 @@ def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, 
 def _check_complete(path: Path, arrays: dict, own_names: dict, shapes: dict) -> None:
     for name, shape in shapes.items():
         if name not in arrays:
-            raise UserError(f'{path}: {name} is missing, the configuration asks for {shape}')
+            asks = f'the configuration asks for {shape}'
+            asks = 'the pooling asks for a pooler' if name.startswith('bert/pooler/') else asks
+            raise UserError(f'{path}: {name} is missing, {asks}')
         if arrays[name].shape != shape:
             raise UserError(
                 f'{path}: {own_names[name]} has shape {arrays[name].shape}, but the configuration '

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cosent_tf.bert.formats import read_config
+from cosent_tf.bert.settings import POOLERS
 from cosent_tf.bert.sources import Source
 from cosent_tf.errors import UserError
 from cosent_tf.methods import find_method
@@ -109,10 +110,12 @@ class _Graph:
         bias = self.node('Unsqueeze', outside, np.array([1, 2]))  # (n, 1, 1, L)
         layers = self.config['num_hidden_layers']
         for number in range(layers):
-            only_first = pooling == 'cls' and number == layers - 1
+            only_first = pooling != 'mean' and number == layers - 1
             x = self.layer(x, f'bert/encoder/layer_{number}', bias, only_first)
-        if pooling == 'cls':
-            return self.node('Squeeze', x, np.array([1]))
+        if pooling != 'mean':
+            x = self.node('Squeeze', x, np.array([1]))
+            x = self.dense(x, 'bert/pooler/dense') if pooling in POOLERS else x
+            return self.node('Tanh', x) if pooling == 'pooler' else x
         weights = self.node('Unsqueeze', self.node('Cast', inside, to=TensorProto.FLOAT), LAST)
         total = self.node('ReduceSum', self.node('Mul', x, weights), np.array([1]), keepdims=0)
         return self.node('Div', total, self.node('ReduceSum', weights, np.array([1]), keepdims=0))

@@ -39,7 +39,7 @@ class PackedBERT:
         self.attention_dropout = Dropout(bert.attention_dropout_rate)
 
     def __call__(self, token_ids: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """Return the [CLS] vector of each row, or its mean, as `bert` was built.
+        """Return the vector of each row by the pooling that `bert` was built with.
 
         Args:
             token_ids: (n, L) int32, longest rows first, padded at the end.
@@ -59,7 +59,9 @@ class PackedBERT:
             return tf.math.segment_mean(tf.cast(hidden, tf.float32), places[:, 0])
         cls = tf.gather(hidden, tf.cumsum(lengths, exclusive=True))  # (n, D)
         alone = [PaddedHeads(tf.ones_like(part), self.heads) for part in parts]
-        return tf.cast(self._transform(self.depth - 1, cls, alone, hidden, rows), tf.float32)
+        vectors = self._transform(self.depth - 1, cls, alone, hidden, rows)
+        pooler = self.layers.get('Pooler-Dense')
+        return tf.cast(pooler(vectors) if pooler else vectors, tf.float32)
 
     def _embed(self, tokens: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
         """Return what the first layer gets of tokens, (T,) → (T, D); their segments are 0."""

@@ -18,7 +18,12 @@ from cosent_tf.bert.compat import (
 )
 from cosent_tf.bert.formats import read_config, read_tensors, read_vocab
 from cosent_tf.bert.process import check_process
-from cosent_tf.bert.settings import TokenizerSettings, read_added_tokens, read_tokenizer_settings
+from cosent_tf.bert.settings import (
+    POOLERS,
+    TokenizerSettings,
+    read_added_tokens,
+    read_tokenizer_settings,
+)
 from cosent_tf.errors import UserError
 from cosent_tf.process import grow_gpu_memory
 
@@ -46,11 +51,12 @@ class PooledBERT(BERT):
 
     With 'cls', as in every method of the article, that is the [CLS] position, (n, 1, D): the
     queries, the output projection and the feed-forward part of the others are left out. With
-    'mean' it is all of them, (n, L, D).
+    'mean' it is all of them, (n, L, D). With 'pooler' it is tanh(dense([CLS])), (n, D), and with
+    'pooler_linear' dense([CLS]), as in SimBERT.
     """
 
     def __init__(self, pooling: str, layer_norm_eps: float, **kwargs: object) -> None:
-        super().__init__(**kwargs)
+        super().__init__(with_pool=POOLERS.get(pooling, False), **kwargs)
         self.pooling = pooling
         self.layer_norm_eps = layer_norm_eps
 
@@ -70,7 +76,7 @@ class PooledBERT(BERT):
             kwargs['dtype'] = 'float32'  # what is added up stays exact
         attention = f'Transformer-{self.num_hidden_layers - 1}-MultiHeadSelfAttention'
         last = kwargs.get('name') in (attention, f'{attention}-Add')
-        if self.pooling == 'cls' and inputs is not None and last:
+        if self.pooling != 'mean' and inputs is not None and last:
             # attention takes [query, key, value], the residual connection [x, attention output]
             first = keras.layers.Lambda(lambda x: x[:, :1], name=f'{kwargs["name"]}-Cls')
             inputs = [first(inputs[0]), *inputs[1:]]
@@ -128,11 +134,12 @@ def load_bert(
         bert_dir: the folder, in one of the formats of `formats`.
         maxlen: tokens of the longest input.
         dropout_rate: of hidden states and of attention.
-        pooling: 'cls' or 'mean'; what the folder says of it is not read here.
+        pooling: of `settings.POOLINGS`; what the folder says of it is not read here.
 
     Returns:
         bert4keras's transformer; its `.model` maps [token_ids (n, L), segment_ids (n, L)] to the
-        vectors of the last layer that the pooling needs, (n, 1, D) or (n, L, D).
+        vectors of the last layer that the pooling needs, (n, 1, D) or (n, L, D), or to those of the
+        pooler, (n, D).
 
     Raises:
         UserError: a file is missing or broken, or the files do not fit each other.
@@ -203,8 +210,8 @@ def check_sizes(folder: Path, config: dict, maxlen: int) -> int:
     positions = config['max_position_embeddings']
     if maxlen > positions:
         raise UserError(
-            f'inputs of {maxlen} tokens are too long: {folder} has {positions} positions; --maxlen '
-            'of a training, or max_seq_length of a sentence-transformers folder, must be lower'
+            f'inputs of {maxlen} tokens are too long: {folder} has {positions} positions; '
+            '--maxlen, or max_seq_length of a sentence-transformers folder, must be lower'
         )
     return unused
 

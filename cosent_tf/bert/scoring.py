@@ -27,12 +27,18 @@ Scorer = Callable[[Iterable[Sequence]], np.ndarray]
 
 
 def load_scorer(
-    run_or_bert_dir: str | Path, precision: str = 'fp32', backend: str = 'tensorflow'
+    run_or_bert_dir: str | Path,
+    pooling: str | None = None,
+    maxlen: int | None = None,
+    precision: str = 'fp32',
+    backend: str = 'tensorflow',
 ) -> Scorer:
     """Load what scores pairs: the cosine of two vectors, or the output of Interact.
 
     Args:
         run_or_bert_dir: a run of any method, a folder with a BERT, or `hf:NAME`.
+        pooling: of a pretrained encoder, as for `load_encoder`.
+        maxlen: of a pretrained encoder, as for `load_encoder`.
         precision: what it computes in: 'fp32', 'bf16' or 'fp16'.
         backend: what it computes with, as for `load_encoder`.
 
@@ -42,15 +48,17 @@ def load_scorer(
         of strings is a TypeError that names its position.
 
     Raises:
-        UserError: none of these, a broken file, or a backend that cannot be had.
+        UserError: none of these, a broken file, a pooling or maxlen for a run, or a backend that
+            cannot be had.
         ValueError: another precision or backend.
     """
-    source = find_source(run_or_bert_dir)
+    source = find_source(run_or_bert_dir, pooling, maxlen)
     if source.is_joint:
         with computing_in(precision):
             score = _joint_scorer(source, precision, backend)
     else:
-        score = _cosine_scorer(load_encoder(run_or_bert_dir, precision, backend))
+        encoder = load_encoder(run_or_bert_dir, pooling, maxlen, precision, backend)
+        score = _cosine_scorer(encoder)
     return lambda pairs: score(list(iter_pairs(pairs)))
 
 

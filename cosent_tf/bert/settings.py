@@ -12,11 +12,12 @@ key, since vectors would silently be others. TensorFlow-free.
 from pathlib import Path
 from typing import NamedTuple
 
-from cosent_tf.errors import UserError
+from cosent_tf.errors import UserError, tell_once
 from cosent_tf.readers import read_json
 
-POOLINGS = ('cls', 'mean')
-MAXLEN = 64  # tokens a text, of an encoder that does not say
+POOLERS = {'pooler': 'tanh', 'pooler_linear': 'linear'}  # what follows the pooler's dense layer
+POOLINGS = ('cls', 'mean', *POOLERS)
+MAXLEN = 64  # tokens a text, of an encoder of which nobody says
 
 MODULES = (['Transformer', 'Pooling'], ['Transformer', 'Pooling', 'Normalize'])
 OLD_POOLINGS = {  # before sentence-transformers 6: a flag for each
@@ -47,17 +48,38 @@ class TokenizerSettings(NamedTuple):
     tokenize_chinese_chars: bool = True  # each one is a word
 
 
-def read_pooling(folder: Path) -> str:
+def how_used(folder: Path, pooling: str | None, maxlen: int | None) -> tuple[int, str]:
+    """Return the tokens a text and the pooling of an encoder: as given, or as its folder says.
+
+    What nobody says is assumed, [CLS] and 64 tokens, and told.
+
+    Raises:
+        UserError: no such pooling or length, or as `read_pooling` and `read_maxlen`.
+    """
+    if pooling not in (None, *POOLINGS):
+        raise UserError(f'pooling must be one of {", ".join(POOLINGS)}, not {pooling!r}')
+    pooling = pooling or read_pooling(folder)
+    maxlen = read_maxlen(folder) if maxlen is None else check_length(folder, 'maxlen', maxlen)
+    assumed = ['[CLS] pooling'] * (pooling is None) + [f'{MAXLEN} tokens a text'] * (maxlen is None)
+    if assumed:
+        tell_once(
+            f'{folder}: {" and ".join(assumed)} assumed, as there is no modules.json that says; '
+            '--pooling and --maxlen (in Python pooling= and maxlen=) do'
+        )
+    return maxlen or MAXLEN, pooling or 'cls'
+
+
+def read_pooling(folder: Path) -> str | None:
     """Return how the encoder of a folder makes a vector of its tokens: 'cls' or 'mean'.
 
-    A folder without modules.json is a BERT alone: 'cls', as published.
+    A folder without modules.json does not say: None.
 
     Raises:
         UserError: a broken file, or another pooling, module or a prompt.
     """
     path = folder / 'modules.json'
     if not path.is_file():
-        return 'cls'
+        return None
     modules = read_if_there(path, list)
     try:
         types = [module['type'] for module in modules]
@@ -69,7 +91,7 @@ def read_pooling(folder: Path) -> str:
     if foreign or kinds not in MODULES:
         raise UserError(
             f'{path}: type is {", ".join(types)}; only Transformer, Pooling and Normalize, in this '
-            'order, can be used'
+            'order, can be used, unless you say what to do instead: --pooling, or pooling='
         )
     if paths[0] != '':
         raise UserError(f'{path}: path of the Transformer is {paths[0]!r}, only "" can be used')
@@ -96,15 +118,15 @@ def _pooling_of(path: Path) -> str:
         flags = [key for key in config if key.startswith('pooling_mode_') and config[key]]
         modes = [OLD_POOLINGS.get(key, key) for key in flags] or 'mean'
     modes = [modes] if isinstance(modes, str) else modes
-    if modes not in ([pooling] for pooling in POOLINGS):
+    if modes not in (['cls'], ['mean']):
         raise UserError(f'{path}: pooling_mode is {modes}, only one of cls and mean can be used')
     return modes[0]
 
 
-def read_maxlen(folder: Path) -> int:
+def read_maxlen(folder: Path) -> int | None:
     """Return how many tokens of a text the encoder of a folder takes.
 
-    A folder with modules.json takes what sentence-transformers takes; one that says nothing, 64.
+    A folder with modules.json takes what sentence-transformers takes; one that says nothing, None.
 
     Raises:
         UserError: a broken file, or no number in it.
@@ -117,7 +139,7 @@ def read_maxlen(folder: Path) -> int:
         maxlen = read_if_there(path).get(key, positions)
         if type(maxlen) in (int, float) and type(positions) is int:  # 1e30 is no limit
             maxlen = int(min(maxlen, positions))
-    return check_length(path, key, MAXLEN if maxlen is None else maxlen)
+    return None if maxlen is None else check_length(path, key, maxlen)
 
 
 def read_tokenizer_settings(folder: Path) -> TokenizerSettings:

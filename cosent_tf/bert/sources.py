@@ -10,7 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from cosent_tf.bert.settings import check_length, read_if_there, read_maxlen, read_pooling
+from cosent_tf.bert.settings import (
+    POOLINGS,
+    check_length,
+    how_used,
+    read_if_there,
+)
 from cosent_tf.errors import UserError
 from cosent_tf.methods import find_method
 from cosent_tf.readers import read_json, read_lines
@@ -58,7 +63,7 @@ class Source(NamedTuple):
 
     bert_dir: Path  # configuration and vocabulary, and the weights if there is no run
     maxlen: int
-    pooling: str  # 'cls' or 'mean'
+    pooling: str  # of `settings.POOLINGS`
     run: Path | None = None  # its best weights replace the pretrained ones
     method: str | None = None  # of the run
 
@@ -68,15 +73,18 @@ class Source(NamedTuple):
         return self.method is not None and find_method(self.method).is_joint
 
 
-def find_source(name: str | Path) -> Source:
+def find_source(name: str | Path, pooling: str | None = None, maxlen: int | None = None) -> Source:
     """Find out what a user means.
 
     Args:
         name: a run folder, a folder with a BERT, or `hf:NAME`.
+        pooling: of `settings.POOLINGS`, if it is no run, whatever the folder says.
+        maxlen: tokens a text, likewise.
 
     Raises:
-        UserError: nothing of these, an unfinished run, a run whose BERT folder is gone, or a
-            folder of sentence-transformers that asks for more than `settings` knows.
+        UserError: nothing of these, an unfinished run, a run whose BERT folder is gone, a pooling
+            or maxlen of a run, or a folder of sentence-transformers that asks for more than
+            `settings` knows.
     """
     folder = bert_folder(name)
     if not folder.is_dir():
@@ -85,14 +93,20 @@ def find_source(name: str | Path) -> Source:
         )
     config = read_if_there(folder / CONFIG_FILE)
     if 'arguments' not in config:
-        return Source(folder, read_maxlen(folder), read_pooling(folder))
+        return Source(folder, *how_used(folder, pooling, maxlen))
+    if pooling is not None or maxlen is not None:
+        raise UserError(
+            f'{folder}: a run keeps the pooling and maxlen it was trained with; leave them out'
+        )
     path, arguments = folder / CONFIG_FILE, config['arguments']
     try:
         bert_dir, method = Path(arguments['bert_dir']), str(arguments['method'])
         pooling = str(arguments.get('pooling', 'cls'))  # of runs before there was a choice
         maxlen = check_length(path, 'maxlen', arguments['maxlen'])
         is_there = bert_dir.is_dir()
-    except (KeyError, TypeError, AttributeError, OSError) as error:
+        if pooling not in POOLINGS:
+            raise ValueError(f'pooling is {pooling!r}')
+    except (KeyError, TypeError, AttributeError, ValueError, OSError) as error:
         raise UserError(f'{path}: not the arguments of a run: {str(error)[:80]}') from error
     if not (folder / WEIGHTS_FILE).is_file():
         raise UserError(

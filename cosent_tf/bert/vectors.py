@@ -17,6 +17,7 @@ from cosent_tf.bert.pretrained import (
     named_weights,
     row_lengths,
 )
+from cosent_tf.bert.settings import POOLERS
 from cosent_tf.bert.sources import WEIGHTS_FILE, Source, find_source
 from cosent_tf.bert.weights import read_weights
 from cosent_tf.data import tokenize_texts
@@ -31,7 +32,8 @@ XLA_MULTIPLE = 32
 class PooledVector(keras.layers.Layer):
     """One vector for each token row, without encoding padding unless asked to.
 
-    It is that of [CLS], or the mean of all tokens, [CLS] and [SEP] included, as `bert` was built.
+    It is that of [CLS], what the pooler makes of it, or the mean of all tokens, [CLS] and [SEP]
+    included, as `bert` was built.
 
     The rows of a batch are sorted by length and encoded in groups of about as many tokens. The
     vectors are those of the whole padded batch, up to float32 rounding.
@@ -74,7 +76,9 @@ class PooledVector(keras.layers.Layer):
 
     def _encode_padded(self, token_ids: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         hidden = self.bert([token_ids, tf.zeros_like(token_ids)])
-        hidden = tf.cast(hidden, tf.float32)  # (n, 1, D), or (n, L, D) for the mean
+        hidden = tf.cast(hidden, tf.float32)  # (n, 1, D); (n, L, D) for the mean, a pooler's (n, D)
+        if self.pooling in POOLERS:
+            return hidden
         if self.pooling == 'cls':
             return hidden[:, 0]
         inside = tf.sequence_mask(lengths, tf.shape(token_ids)[1], tf.float32)  # (n, L)
@@ -121,26 +125,32 @@ class SentenceEncoder:
 
 
 def load_encoder(
-    run_or_bert_dir: str | Path, precision: str = 'fp32', backend: str = 'tensorflow'
+    run_or_bert_dir: str | Path,
+    pooling: str | None = None,
+    maxlen: int | None = None,
+    precision: str = 'fp32',
+    backend: str = 'tensorflow',
 ) -> SentenceEncoder:
     """Load the encoder of a run (its best epoch), or a pretrained one.
 
-    A run has the pooling it was trained with, a folder of sentence-transformers its own, and any
-    other BERT [CLS].
-
     Args:
         run_or_bert_dir: `runs/{task}.{model}.{method}.seed{n}`, a folder with a BERT, or `hf:NAME`.
+        pooling: how a pretrained encoder makes a vector of its tokens: 'cls', 'mean', 'pooler', or
+            'pooler_linear' (SimBERT). Left out, a folder of sentence-transformers says it, and of
+            any other [CLS] is assumed. A run has what it was trained with.
+        maxlen: tokens a text, of a pretrained encoder. Left out, it comes likewise, or is 64.
         precision: what it computes in, whatever the run was trained in or this process uses:
             'fp32', 'bf16' or 'fp16'. On GPUs from Ampere on, fp32 is TF32 unless the process has
             switched that off (`configure_process`).
         backend: what it computes with: 'tensorflow', or 'openvino', on the CPU and in fp32 only.
 
     Raises:
-        UserError: none of these, a broken file, a run of Interact, files that ask for what cannot
-            be done (see `settings`), or a backend that cannot be had.
+        UserError: none of these, a broken file, a run of Interact, a pooling or maxlen for a run,
+            another pooling, files that ask for what cannot be done (see `settings`), or a backend
+            that cannot be had.
         ValueError: another precision or backend.
     """
-    source = find_source(run_or_bert_dir)
+    source = find_source(run_or_bert_dir, pooling, maxlen)
     if source.is_joint:
         raise UserError(
             f'{source.run}: {source.method} reads both sentences as one input, so it has no '

@@ -167,7 +167,6 @@ def _bert_weights(config: dict) -> dict[str, np.ndarray]:
         add_dense(f'{prefix}/intermediate/dense', width, inner)
         add_dense(f'{prefix}/output/dense', inner, width)
         add_norm(f'{prefix}/output')
-    add_dense('bert/pooler/dense', width, width)
     return {name: value.astype(np.float32) for name, value in weights.items()}
 
 
@@ -177,7 +176,7 @@ def make_demo_bert(bert_dir: str | Path) -> None:
 
 
 def write_bert(folder: Path, vocab: list[str], sizes: dict) -> None:
-    """Write an untrained BERT as Google publishes them.
+    """Write an untrained BERT in the format of Google, without a pooler.
 
     Args:
         folder: must be there.

@@ -37,7 +37,9 @@ def tiny_vocab() -> list[str]:
     return list(dict.fromkeys(tokens))
 
 
-def write_google_bert(folder, config=TINY_CONFIG, vocab=None, seed=0) -> dict[str, np.ndarray]:
+def write_google_bert(
+    folder, config=TINY_CONFIG, vocab=None, seed=0, pooler=False
+) -> dict[str, np.ndarray]:
     """Write bert_config.json, vocab.txt and bert_model.ckpt.* with every weight random.
 
     Args:
@@ -45,6 +47,7 @@ def write_google_bert(folder, config=TINY_CONFIG, vocab=None, seed=0) -> dict[st
         config: Google's configuration; `vocab_size` is set to fit the vocabulary.
         vocab: tokens in the order of their ids; `tiny_vocab()` if None.
         seed: of the weights.
+        pooler: whether there is one.
 
     Returns:
         The float32 weights by Google's names.
@@ -56,6 +59,8 @@ def write_google_bert(folder, config=TINY_CONFIG, vocab=None, seed=0) -> dict[st
     (folder / 'bert_config.json').write_text(json.dumps(config, indent=2), encoding='utf-8')
     (folder / 'vocab.txt').write_text('\n'.join(vocab) + '\n', encoding='utf-8')
     weights = random_weights(config, seed)
+    if not pooler:
+        weights = {name: weights[name] for name in weights if 'pooler' not in name}
     save_checkpoint(folder / 'bert_model.ckpt', weights)
     return weights
 

@@ -16,6 +16,16 @@ def bert_cls(weights, config, token_ids, segment_ids, mask):
     return bert_hidden(weights, config, token_ids, segment_ids, mask)[:, 0]
 
 
+def bert_pooled(weights, config, token_ids, segment_ids, mask, activation=np.tanh):
+    """Return what the pooler makes of the [CLS] vectors, (n, D): activation(W·[CLS] + b).
+
+    Devlin et al. have tanh there; SimBERT, an embedding trained through the layer, nothing.
+    """
+    cls = bert_cls(weights, config, token_ids, segment_ids, mask)
+    weights = {name: np.asarray(value, np.float64) for name, value in weights.items()}
+    return activation(_linear(weights, 'bert/pooler/dense', cls))
+
+
 def bert_hidden(weights, config, token_ids, segment_ids, mask):
     """Return the last layer's vector of every token, (n, T, D), and 0 in place of padding.
 
