@@ -1,5 +1,6 @@
 """A tiny BERT and a tiny task, made once for all tests."""
 
+import gc
 import importlib.util
 import os
 import runpy
@@ -95,6 +96,7 @@ def run(tensorflow, monkeypatch, capsys):
 
     def run(method, flags, *more):
         keras.backend.clear_session()
+        gc.collect()  # a run that failed in this process holds its folder until it is freed
         arguments = command(method, flags, *more)
         monkeypatch.setattr(sys, 'argv', arguments)
         code = exit_code(runpy.run_path, str(ROOT / arguments[0]), run_name='__main__')

@@ -238,7 +238,7 @@ def interrupted(callback):
 
     def on_train_batch_end(self, batch, logs=None):
         original(self, batch, logs)
-        if self.state.epoch == 1:
+        if self.run.state.epoch == 1:
             raise KeyboardInterrupt
 
     return on_train_batch_end

@@ -13,6 +13,7 @@ from transformers import AutoTokenizer, BertModel, BertTokenizer
 import export
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
 from cosent_tf.bert.vectors import load_encoder
+from cosent_tf.data import TokenRows
 from tests.helpers import assert_close
 from tests.reference.checkpoints import tiny_vocab
 from tests.reference.hf_checkpoints import HF_CONFIG, write_hf_bert
@@ -151,3 +152,19 @@ def test_tokens_are_those_of_transformers(lower, strip, chinese, tmp_path):
     ours, theirs = load_tokenizer(tmp_path), BertTokenizer.from_pretrained(tmp_path)
     for text in STRANGE + TEXTS:
         assert ours.encode(text)[0] == theirs(text)['input_ids'], text
+
+
+@pytest.mark.parametrize('pooling', ['pooler', 'pooler_linear'])
+def test_a_pooler_is_a_dense_module(pooling, tmp_path, monkeypatch):
+    """SimCSE's and SimBERT's vectors, dense and tanh or dense alone, leave as they were."""
+    write_hf_bert(tmp_path / 'bert', 'model.safetensors')
+    folder, flags = str(tmp_path / 'exported'), ['--to', 'hf', '--pooling', pooling]
+    how = [str(tmp_path / 'bert'), *flags, '--output', folder, '--maxlen', '40']
+    monkeypatch.setattr(sys, 'argv', ['export', *how])
+    export.main()
+    expected = load_encoder(tmp_path / 'bert', pooling, 40).encode(TEXTS)
+    exported = SentenceTransformer(folder, device='cpu').encode(TEXTS)
+    assert_close(exported, expected, TOLERANCE)
+    pooled = BertModel.from_pretrained(folder).eval()(torch.tensor([[2, 30, 3]])).pooler_output
+    ours = load_encoder(folder, 'pooler', 40).encode_rows(TokenRows([[2, 30, 3]]))
+    assert_close(ours, pooled.detach().numpy(), TOLERANCE)
