@@ -1,4 +1,4 @@
-"""Exceptions and notices that are meant for a person, and what a script says without its packages."""
+"""Exceptions and notices for a person, and what a script says without its packages."""
 
 import functools
 import importlib.util
