@@ -69,7 +69,7 @@ test-weekly: $(VENV)/installed-dev
 
 # The page of --html in a browser: Chromium or Google Chrome must be installed.
 test-browser: $(VENV)/installed-dev
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest -m weekly tests/browser
 
 # All runs of the published table, from an empty folder, against a local stand-in of the hosts.
 test-table: $(VENV)/installed-dev

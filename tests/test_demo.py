@@ -166,6 +166,6 @@ def test_another_model_is_not_the_tiny_bert(tmp_path, small_bert, monkeypatch):
 def test_a_short_training_ends_clearly_above_chance(run, tmp_path, monkeypatch):
     """Guards `make demo`: from data and BERT made on the spot to a model that has learned."""
     monkeypatch.chdir(tmp_path)
-    assert run('interact', {'task': 'DEMO', 'epochs': '3', 'device': 'cpu'}) == (0, '')
+    assert run('interact', {'task': 'DEMO', 'epochs': '1', 'device': 'cpu'}) == (0, '')
     metrics = read_json('runs/DEMO.bert.interact.seed42/metrics.json')
-    assert metrics['test_accuracy'] > 0.8  # of 0.5 by chance
+    assert metrics['test_accuracy'] > 0.57  # 0.66; by chance 0.5, with a deviation of 0.016

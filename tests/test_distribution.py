@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 
+import pytest
+
 from cosent_tf.bert.compat import tf
 from cosent_tf.distribution import distribute
 from cosent_tf.run.folder import read_predictions
@@ -35,6 +37,7 @@ def check_equal(folder, other):
         assert one.texts == two.texts
 
 
+@pytest.mark.weekly
 def test_two_devices_give_the_run_of_one(short, run, tmp_path):
     """Guards the loss: a mean over each device's own part, or over its chunks, would be another."""
     processes = {}
@@ -49,6 +52,7 @@ def test_two_devices_give_the_run_of_one(short, run, tmp_path):
         check_equal(tmp_path / name, tmp_path / part / name)
 
 
+@pytest.mark.weekly
 def test_two_processes_give_the_run_of_one_and_one_of_them_writes(short, run, tmp_path):
     """Guards the CoSENT loss over pairs of examples that lie in different processes."""
     processes = start_workers(short, tmp_path)

@@ -21,8 +21,13 @@ from tests.helpers import FILES, ROOT, command, read_json
 NAME, SBERT = 'TOY.bert.cosent.seed42', 'TOY.bert.sbert.seed42'
 RESULTS = ('losses.csv', 'predictions.valid.tsv', 'predictions.test.tsv')
 
-# Of a run of 3 epochs of 5 steps: where each process stops, the epochs it begins, its exit code.
-STOPS = [
+# Of a run of epochs of 5 steps: where each process stops, the epochs it begins, its exit code.
+TWO_STOPS = [
+    ('kill epoch 2', [1], -9),
+    ('interrupt step 3', [2], 1),
+    ('never', [2], 0),
+]
+ALL_STOPS = [  # of 3 epochs
     ('kill config.json', [], -9),
     ('kill state.h5', [1], -9),
     ('kill best.weights.h5', [1], -9),
@@ -36,18 +41,27 @@ STOPS = [
 ]
 
 
-def test_a_run_killed_at_any_moment_ends_like_one_never_stopped(short, run, tmp_path):
+@pytest.mark.parametrize(
+    ('epochs', 'stops'),
+    [
+        pytest.param('2', TWO_STOPS, id='two moments'),
+        pytest.param('3', ALL_STOPS, id='every moment', marks=pytest.mark.weekly),
+    ],
+)
+def test_a_run_killed_at_any_moment_ends_like_one_never_stopped(
+    epochs, stops, short, run, tmp_path
+):
     """Guards hours of training: at most the epoch in progress is lost, and no result changes."""
-    short |= {'dropout_rate': '0.1'}
+    short |= {'dropout_rate': '0.1', 'epochs': epochs}
     whole, killed = tmp_path / 'whole' / NAME, tmp_path / 'killed' / NAME
     flags = short | {'runs_dir': str(whole.parent)}
     assert run('cosent', flags, '--keep_padding') == (0, '')  # which is traced faster
 
     flags = short | {'runs_dir': str(killed.parent)}
     arguments = command('cosent', flags, '--keep_padding', '--resume')
-    stops = [sys.executable, '-u', 'tests/stopped.py', *(moment for moment, *_ in STOPS), '--']
+    moments = [moment for moment, *_ in stops]
     done = subprocess.run(
-        stops + arguments,
+        [sys.executable, '-u', 'tests/stopped.py', *moments, '--', *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -56,10 +70,14 @@ def test_a_run_killed_at_any_moment_ends_like_one_never_stopped(short, run, tmp_
     parts = re.split(r'^== (.*): (-?\d+)\n', done.stdout, flags=re.MULTILINE)
     processes = zip(parts[::3], parts[1::3], parts[2::3], strict=False)
     found = [
-        (moment, [int(n) for n in re.findall(r'^Epoch (\d)/3$', output, re.MULTILINE)], int(status))
+        (
+            moment,
+            [int(n) for n in re.findall(rf'^Epoch (\d)/{epochs}$', output, re.MULTILINE)],
+            int(status),
+        )
         for output, moment, status in processes
     ]
-    assert found == STOPS, done.stderr
+    assert found == stops, done.stderr
     assert re.search(r'interrupted; go on: python train_cosent.py .*--resume\n', done.stderr)
 
     assert {path.name for path in killed.iterdir()} - {'.lock'} == FILES
@@ -68,6 +86,7 @@ def test_a_run_killed_at_any_moment_ends_like_one_never_stopped(short, run, tmp_
     assert measures(killed) == measures(whole)
 
 
+@pytest.mark.weekly
 @pytest.mark.parametrize('more', ['--precision bf16', '--strategy mirrored'])
 def test_a_resumed_run_draws_the_dropout_masks_of_one_never_stopped(more, short, tmp_path):
     """Guards the generator in state.h5, which has a state a device."""

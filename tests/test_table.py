@@ -1,5 +1,6 @@
 """The whole table, with training scripts that take no time."""
 
+import functools
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import pytest
 import train_table
 from cosent_tf.bert.formats import read_config
 from cosent_tf.bert.pretrained import build_bert, named_weights
+from cosent_tf.cli import exit_on_error
 from cosent_tf.demo.task import make_demo_data
 from cosent_tf.errors import UserError
 from cosent_tf.methods import METHODS, Method
@@ -22,7 +24,7 @@ from cosent_tools.report.evaluation import evaluate
 from cosent_tools.report.render import as_text
 from cosent_tools.report.sections import build_sections
 from cosent_tools.table.plan import Cost, count_weights, estimate_cost
-from tests.helpers import ROOT, toy_lines, write_lines
+from tests.helpers import ROOT, exit_code, toy_lines, write_lines
 
 # Writes its arguments into the run folder; fails for task BAD, and for SLOW until it is killed.
 SCRIPT = """
@@ -66,8 +68,8 @@ shutil.copytree('elsewhere', 'data/senteval_cn', dirs_exist_ok=True)
 
 
 @pytest.fixture
-def table(tmp_path, small_bert):
-    """Start train_table.py beside the stand-ins; return the process."""
+def home(tmp_path, small_bert, monkeypatch):
+    """A folder with train_table.py beside stand-ins of the other scripts; the working directory."""
     shutil.copy(ROOT / 'train_table.py', tmp_path)
     for script in ('train_cosent.py', 'train_interact.py'):
         (tmp_path / script).write_text(SCRIPT)
@@ -77,18 +79,42 @@ def table(tmp_path, small_bert):
         folder = tmp_path / ('elsewhere' if task == 'BQ' else 'data/senteval_cn') / task
         for split in ('train', 'valid', 'test'):
             write_lines(folder / f'{task}.{split}.data', toy_lines(40, seed=0))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('PYTHONPATH', str(ROOT))
+    monkeypatch.setenv('COSENT_BERT_DIR', str(small_bert))
+    return tmp_path
 
-    def start(*flags, **environment):
-        return subprocess.Popen(
-            [sys.executable, 'train_table.py', '--models', 'bert', *flags],
-            cwd=tmp_path,
-            env=os.environ
-            | {'PYTHONPATH': str(ROOT), 'COSENT_BERT_DIR': str(small_bert)}
-            | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+
+@pytest.fixture
+def call(monkeypatch, capfd):
+    """Call train_table.py in this process; return its exit code, stdout and stderr."""
+    stop = signal.getsignal(signal.SIGTERM)
+
+    def call(*flags):
+        monkeypatch.setattr(sys, 'argv', ['train_table.py', *flags])
+        monkeypatch.setenv('HF_HUB_OFFLINE', '0')  # a dry run sets it
+        return exit_code(exit_on_error, train_table.main), *capfd.readouterr()
+
+    yield call
+    signal.signal(signal.SIGTERM, stop)
+
+
+@pytest.fixture
+def table(home, call, monkeypatch):
+    """Call train_table.py beside the stand-ins."""
+    monkeypatch.setattr(train_table, 'HERE', home)
+    monkeypatch.setattr(train_table, 'script_settings', train_table.script_settings.__wrapped__)
+    return functools.partial(call, '--models', 'bert')
+
+
+@pytest.fixture
+def start(home):
+    """Start train_table.py beside the stand-ins as a process of its own."""
+
+    def start(*flags):
+        command = [sys.executable, 'train_table.py', '--models', 'bert', *flags]
+        pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE}
+        return subprocess.Popen(command, cwd=home, text=True, **pipes)
 
     return start
 
@@ -101,8 +127,7 @@ def started(out):
 def test_what_is_not_finished_is_run_and_failures_are_named(table, tmp_path):
     """Guards a table that stops at the first failure, trains a finished run again, or ends mute."""
     flags = ['--tasks', 'BAD', 'BQ', '--methods', 'cosent', 'interact', '--', '--epochs', '1']
-    process = table(*flags)
-    out, err = process.communicate()
+    code, out, err = table(*flags)
     assert started(out) == [
         'download.py --only data',
         '[1/4] BAD.bert.cosent.seed42: started, 3 steps, runs left: 3',
@@ -111,12 +136,12 @@ def test_what_is_not_finished_is_run_and_failures_are_named(table, tmp_path):
         '[4/4] BQ.bert.interact.seed42: started, 3 steps, runs left: 0',
         'the report',
     ]
-    assert process.returncode == 1
+    assert code == 1
     assert '2 of 4 runs failed: BAD.bert.cosent.seed42, BAD.bert.interact.seed42' in err
     passed = (tmp_path / 'runs' / 'BQ.bert.cosent.seed42' / 'config.json').read_text()
     assert '"--resume", "--epochs", "1"]' in passed
 
-    out, _ = table(*flags).communicate()
+    _, out, _ = table(*flags)
     assert '[1/4] BAD.bert.cosent.seed42: started' in out
     assert '[3/4] BQ.bert.cosent.seed42: finished, skipped' in out and 'download' not in out
 
@@ -124,9 +149,9 @@ def test_what_is_not_finished_is_run_and_failures_are_named(table, tmp_path):
 def test_a_dry_run_shows_the_plan_and_does_nothing(table, tmp_path):
     """Guards the look before days of training: steps with the flags given, published pairs."""
     methods = ['--methods', 'cosent', 'interact']
-    process = table('--tasks', 'TOY', 'BQ', *methods, '--dry_run', '--', '--batch_size', '8')
-    out, err = process.communicate()
-    assert process.returncode == 0, err
+    flags = ['--tasks', 'TOY', 'BQ', *methods, '--dry_run', '--', '--batch_size', '8']
+    code, out, err = table(*flags)
+    assert code == 0, err
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if 'seed42' in line}
     counted = ['counted', '40', '10']
     assert [rows[f'TOY.bert.{method}.seed42'][:3] for method in methods[1:]] == 2 * [counted]
@@ -140,9 +165,9 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(table, tmp_path):
     assert not (tmp_path / 'runs').exists() and not (tmp_path / 'data/senteval_cn/BQ').exists()
 
 
-def test_a_dry_run_of_a_task_of_ones_own_needs_no_encoder(table):
+def test_a_dry_run_of_a_task_of_ones_own_needs_no_encoder(start):
     """Guards the plan on a machine that has one's data, and nothing downloaded yet."""
-    process = table('--tasks', 'TOY', '--methods', 'cosent', '--models', 'roberta', '--dry_run')
+    process = start('--tasks', 'TOY', '--methods', 'cosent', '--models', 'roberta', '--dry_run')
     out, err = process.communicate()
     assert process.returncode == 0, err
     [row] = [line.split() for line in out.splitlines() if 'seed42' in line]
@@ -173,46 +198,44 @@ def test_a_fresh_clone_shows_the_whole_plan(tmp_path):
         assert address in done.stdout
 
 
-def test_nothing_is_fetched_into_a_folder_of_ones_own(table, tmp_path):
+def test_nothing_is_fetched_into_a_folder_of_ones_own(table, tmp_path, monkeypatch):
     """A task that is missing in COSENT_DATA_DIR is not downloaded into it, nor planned beside the
     tasks that are there."""
     own = tmp_path / 'own'
     shutil.copytree(tmp_path / 'data/senteval_cn/TOY', own / 'TOY')
     flags = ['--tasks', 'TOY', 'BQ', '--methods', 'cosent', '--dry_run']
-    out, err = table(*flags, COSENT_DATA_DIR=str(own)).communicate()
+    monkeypatch.setenv('COSENT_DATA_DIR', str(own))
+    _, out, err = table(*flags)
     assert out == '' and f'{own}/BQ/BQ.train.data not found' in err
     assert 'download.py --only data --data_dir data/senteval_cn fetches them elsewhere' in err
-    out, _ = table(*flags, COSENT_DATA_DIR=str(tmp_path / 'empty')).communicate()
-    assert out == ''  # TOY is not there, and BQ alone could be fetched
+    monkeypatch.setenv('COSENT_DATA_DIR', str(tmp_path / 'empty'))
+    assert table(*flags)[1] == ''  # TOY is not there, and BQ alone could be fetched
     flags.remove('TOY')
-    out, _ = table(*flags, COSENT_DATA_DIR=str(tmp_path / 'empty')).communicate()
-    assert 'First: python download.py --only data\n' in out
+    assert 'First: python download.py --only data\n' in table(*flags)[1]
 
 
 def test_a_finished_run_of_other_settings_is_named(table, tmp_path):
     """A trial of one epoch does not stand in the table for good: it is told, and how to go on."""
     flags = ['--tasks', 'TOY', '--methods', 'cosent', 'interact']
-    assert table(*flags, '--', '--epochs', '1').wait() == 0
+    assert table(*flags, '--', '--epochs', '1')[0] == 0
     shutil.rmtree(tmp_path / 'runs' / 'TOY.bert.interact.seed42')
-    process = table(*flags)
-    out, err = process.communicate()
-    assert process.returncode == 2 and started(out) == []
+    code, out, err = table(*flags)
+    assert code == 2 and started(out) == []
     assert 'TOY.bert.cosent.seed42: the run was started with --epochs 1, now 2; ' in err
     assert '--overwrite trains what differs anew, another --runs_dir keeps it' in err
-    out, err = table(*flags, '--overwrite').communicate()
+    _, out, _ = table(*flags, '--overwrite')
     assert [line.partition(', ')[0] for line in started(out)] == [
         '[1/2] TOY.bert.cosent.seed42: started',
         '[2/2] TOY.bert.interact.seed42: started',
         'the report',
     ]
-    out, _ = table(*flags, '--overwrite').communicate()
-    assert out.count('finished, skipped') == 2
+    assert table(*flags, '--overwrite')[1].count('finished, skipped') == 2
 
 
 def test_weights_are_not_kept_if_not_wanted(table, tmp_path):
     """Guards a disk that 32 encoders would fill."""
     flags = ['--tasks', 'TOY', '--methods', 'cosent', 'interact', '--seeds', '1', '2']
-    out, err = table(*flags, '--keep_weights', 'none').communicate()
+    _, out, err = table(*flags, '--keep_weights', 'none')
     assert err == ''
     assert len(list((tmp_path / 'runs').glob('*/metrics.json'))) == 4
     assert not list((tmp_path / 'runs').glob('*/best.weights.h5'))
@@ -231,9 +254,8 @@ def test_weights_are_not_kept_if_not_wanted(table, tmp_path):
 )
 def test_nothing_starts_if_a_run_cannot(flags, table, tmp_path):
     """Guards flags and tasks that would be found out after the runs before, or in each of them."""
-    process = table('--methods', 'cosent', 'interact', *flags)
-    out, err = process.communicate()
-    assert process.returncode == 2 and err.splitlines()[-1].startswith('train_table.py: error: ')
+    code, out, err = table('--methods', 'cosent', 'interact', *flags)
+    assert code == 2 and err.splitlines()[-1].startswith('train_table.py: error: ')
     assert not (tmp_path / 'runs').exists() and not started(out)
 
 
@@ -290,13 +312,12 @@ def test_the_weights_of_a_plan_are_those_of_the_model(small_bert):
     assert count_weights(read_config(small_bert)) == sum(w.shape.num_elements() for w in weights)
 
 
-@pytest.mark.parametrize('stop', [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_table_stops_its_run_and_resumes_it(stop, table, tmp_path):
+def test_a_stopped_table_stops_its_run_and_resumes_it(start, tmp_path):
     """Guards two trainings at once: one left behind by a stopped table, one of the next."""
     flags = ['--tasks', 'SLOW', '--methods', 'cosent']
     folder = tmp_path / 'runs' / 'SLOW.bert.cosent.seed42'
-    for what in ('started', 'resumed'):
-        process = table(*flags)
+    for what, stop in (('started', signal.SIGINT), ('resumed', signal.SIGTERM)):
+        process = start(*flags)
         while not (folder / 'running').exists() and process.poll() is None:
             time.sleep(0.05)
         (folder / 'running').unlink()
@@ -308,12 +329,11 @@ def test_a_stopped_table_stops_its_run_and_resumes_it(stop, table, tmp_path):
 
 def test_flags_of_the_table_are_not_passed_on(table):
     """Guards runs that land in another folder than the one looked for."""
-    process = table('--tasks', 'BQ', '--', '--seed=1')
-    _, err = process.communicate()
-    assert process.returncode == 2 and '--seed after --' in err
+    code, _, err = table('--tasks', 'BQ', '--', '--seed=1')
+    assert code == 2 and '--seed after --' in err
 
 
-def test_a_method_of_ones_own_is_a_script_and_a_row(tmp_path, monkeypatch, capsys):
+def test_a_method_of_ones_own_is_a_script_and_a_row(call, tmp_path, monkeypatch):
     """A copied script with a constant more and a computed rate is planned, and has its report."""
     script = (ROOT / 'train_cosent.py').read_text('utf-8').replace('lr=2e-5', 'lr=2 * 1e-5')
     script = script.replace('SETTINGS =', 'WARMUP = 0.1\nSETTINGS =').replace("'cosent'", "'mine'")
@@ -321,9 +341,8 @@ def test_a_method_of_ones_own_is_a_script_and_a_row(tmp_path, monkeypatch, capsy
     monkeypatch.setitem(METHODS, 'mine', Method('mine', '{}+Mine'))
     monkeypatch.setattr(train_table, 'HERE', tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, 'argv', 'train_table.py --tasks BQ --methods mine --dry_run'.split())
-    train_table.main()
-    assert 'BQ.bert.mine.seed42' in capsys.readouterr().out
+    _, out, _ = call('--tasks', 'BQ', '--methods', 'mine', '--dry_run')
+    assert 'BQ.bert.mine.seed42' in out
     settings = train_table.settings_of(RunName('BQ', 'bert', 'mine', 1), ['--task', 'BQ'])
     assert (settings.lr, settings.maxlen, settings.method) == (2e-5, 64, 'mine')
 

@@ -25,6 +25,8 @@ from cosent_tools.report.section import Section
 from tests.helpers import BROWSER, ROOT
 from tests.predictions import add_scores
 
+pytestmark = pytest.mark.weekly
+
 EVIL = '<script>window.hacked = 1</script>', '& <img src=x onerror="window.hacked = 1"></script>'
 RANDOM = np.random.default_rng(0)
 LABELS = RANDOM.integers(0, 2, 200)
