@@ -34,6 +34,7 @@ print((faults() - before) * resource.getpagesize() / 2**20)
 """
 
 
+@pytest.mark.weekly
 @pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='not glibc')
 def test_memory_of_a_step_serves_the_next():
     """Guards the speed of training on a CPU: zeroing pages anew took a third of its time."""

@@ -93,7 +93,13 @@ step()
 """
 
 
-@pytest.mark.parametrize('order', [KERAS_3_FIRST, KERAS_3_LATER])
+@pytest.mark.parametrize(
+    'order',
+    [
+        pytest.param(KERAS_3_FIRST, id='first'),
+        pytest.param(KERAS_3_LATER, id='later', marks=pytest.mark.weekly),
+    ],
+)
 def test_keras_3_works_in_the_same_process(order, bert_dir, tmp_path, monkeypatch):
     """A program with a Keras 3 of its own gets the same vectors, and stays as it was.
 

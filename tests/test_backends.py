@@ -30,7 +30,10 @@ def make_run(tmp_path):
     return make
 
 
-@pytest.mark.parametrize(('pooling', 'activation'), [('cls', 'gelu'), ('mean', 'silu')])
+@pytest.mark.parametrize(
+    ('pooling', 'activation'),
+    [('cls', 'gelu'), pytest.param('mean', 'silu', marks=pytest.mark.weekly)],
+)
 def test_vectors_are_those_of_tensorflow(pooling, activation, make_run, monkeypatch):
     """Guards a graph written by hand, its padding, and rows that come back from many batches."""
     monkeypatch.setattr(backends, 'OPENVINO_TOKENS', 12)
@@ -42,7 +45,14 @@ def test_vectors_are_those_of_tensorflow(pooling, activation, make_run, monkeypa
     assert theirs.encode([]).shape == (0, 32)
 
 
-@pytest.mark.parametrize('case', ['cosent', 'interact of three classes', 'interact_cosent'])
+@pytest.mark.parametrize(
+    'case',
+    [
+        'interact of three classes',
+        pytest.param('cosent', marks=pytest.mark.weekly),
+        pytest.param('interact_cosent', marks=pytest.mark.weekly),
+    ],
+)
 def test_scores_are_those_of_tensorflow(case, make_run, monkeypatch):
     """Guards the score that a run's threshold belongs to, with TensorFlow's way taken away."""
     run = make_run(case)

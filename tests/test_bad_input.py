@@ -101,7 +101,7 @@ EXTREMES = {
 }
 
 
-@pytest.mark.parametrize('method', ['cosent', 'interact'])
+@pytest.mark.parametrize('method', ['interact', pytest.param('cosent', marks=pytest.mark.weekly)])
 def test_extreme_texts_train_and_score(method, short, run, tmp_path):
     """Guards the last epoch of a long run against the one strange text of a test file."""
     texts = list(EXTREMES.values())

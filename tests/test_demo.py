@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from cosent_tf.bert.pretrained import load_bert, load_tokenizer
-from cosent_tf.cli import parse_args
+from cosent_tf.cli import Settings, parse_args
 from cosent_tf.data import SPLITS, read_task
 from cosent_tf.demo import task as demo
 from cosent_tf.readers import read_json
@@ -159,7 +159,8 @@ def test_another_model_is_not_the_tiny_bert(tmp_path, small_bert, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('COSENT_ROBERTA_DIR', str(small_bert))
     monkeypatch.setattr('sys.argv', ['a.py', '--task', 'DEMO', '--model', 'roberta'])
-    args = parse_args('', 'cosent', epochs=5, batch_size=32, lr=2e-5, maxlen=64, maxlen_pawsx=128)
+    settings = Settings(epochs=5, batch_size=32, lr=2e-5, maxlen=64, maxlen_pawsx=128)
+    args = parse_args('', 'cosent', settings)
     assert (args.bert_dir, args.lr, args.maxlen) == (str(small_bert), 2e-5, demo.MAXLEN)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cosent_tf.cli import parse_args
+from cosent_tf.cli import Settings, parse_args
 from cosent_tf.errors import UserError
 from cosent_tools.download import fetch
 from tests.downloads import (
@@ -58,7 +58,7 @@ def test_what_is_there_is_found_and_not_fetched_again(call_download, host, monke
     assert 'bert: found in' in out
     for model in ('bert', 'roberta'):
         monkeypatch.setattr(sys, 'argv', ['train.py', '--task', 'PAWSX', '--model', model])
-        args = parse_args('', 'cosent', **SETTINGS)
+        args = parse_args('', 'cosent', SETTINGS)
         assert args.data_dir == str(SENTEVAL)
         assert (Path(args.bert_dir) / 'vocab.txt').is_file()
 
@@ -141,7 +141,7 @@ def test_offline_says_what_is_missing(call_download, host):
     assert all(re.search('http.* in /.*(senteval_cn|A-12)$', line) for line in lines)
 
 
-SETTINGS = {'epochs': 5, 'batch_size': 32, 'lr': 2e-5, 'maxlen': 64, 'maxlen_pawsx': 128}
+SETTINGS = Settings(epochs=5, batch_size=32, lr=2e-5, maxlen=64, maxlen_pawsx=128)
 COMMANDS = {
     '--task BQ': '--only data fetches',
     '--task BQ --data_dir d': '--only data --data_dir d fetches',
@@ -157,4 +157,4 @@ def test_the_training_scripts_name_the_command(flags, host, data_dir, monkeypatc
     arguments = flags.format(TOY=f'TOY --data_dir {data_dir}').split()
     monkeypatch.setattr(sys, 'argv', ['train.py', *arguments])
     with pytest.raises(UserError, match=f'python download.py {COMMANDS[flags]}'):
-        parse_args('', 'cosent', **SETTINGS)
+        parse_args('', 'cosent', SETTINGS)

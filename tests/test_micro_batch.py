@@ -8,14 +8,21 @@ from cosent_tf.bert.compat import Adam, keras, tf
 from cosent_tf.bert.pretrained import load_bert
 from cosent_tf.bert.vectors import PooledVector
 from cosent_tf.losses import cosent_loss
-from cosent_tf.methods import METHODS
 from cosent_tf.micro_batch import apply_in_chunks
 from tests.helpers import assert_close, read_json
 
 LR = 1e-3
 
 
-@pytest.mark.parametrize('method', METHODS)
+@pytest.mark.parametrize(
+    'method',
+    [
+        'cosent',
+        'interact',
+        pytest.param('sbert', marks=pytest.mark.weekly),
+        pytest.param('interact_cosent', marks=pytest.mark.weekly),
+    ],
+)
 def test_the_steps_are_those_of_the_whole_batch(method, short, run, tmp_path, monkeypatch):
     """Guards the loss over all pairs of a batch: adding up those of its chunks is another one."""
     caught = []

@@ -140,7 +140,13 @@ def test_fractional_grades(method, short, run, tmp_path):
     assert loss > 1  # log(1 + 0) if the grades were all one
 
 
-@pytest.mark.parametrize('more', [['--precision', 'fp16'], ['--precision', 'bf16', '--jit']])
+@pytest.mark.parametrize(
+    'more',
+    [
+        ['--precision', 'fp16'],
+        pytest.param(['--precision', 'bf16', '--jit'], marks=pytest.mark.weekly),
+    ],
+)
 def test_lower_precision_and_xla_train_too(more, trained, short, run, tmp_path):
     """Guards the casts between encoder, loss and optimizer: the losses are near those of fp32."""
     assert run('cosent', short | GENTLE | {'epochs': '1'}, *more) == (0, '')
