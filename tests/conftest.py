@@ -32,7 +32,7 @@ def pytest_configure(config):
     """Have TensorFlow set up before a test imports it; with -m fast, let nothing import it."""
     if 'fast' in config.option.markexpr:
         sys.modules['tensorflow'] = None
-    else:
+    elif not config.getoption('numprocesses', None):  # else the workers run the tests
         configure_process()
 
 
