@@ -46,8 +46,6 @@ demo: $(VENV)/installed
 	$(BIN)/python train_sbert.py $(DEMO)
 	$(BIN)/python train_interact.py $(DEMO)
 	$(BIN)/python eval_accuracy.py --runs_dir $(RUNS) --html $(RUNS)/report.html
-	@echo
-	@echo 'To look at the errors, open $(RUNS)/report.html in a browser.'
 
 table: $(VENV)/installed
 	$(BIN)/python train_table.py --runs_dir $(RUNS) $(TABLE)

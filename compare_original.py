@@ -21,6 +21,7 @@ import signal
 import tempfile
 from pathlib import Path
 
+from cosent_tf import configure_process
 from cosent_tf.cli import exit_on_error, fraction, make_parser, positive
 from cosent_tf.data import read_task
 from cosent_tf.errors import UserError
@@ -58,6 +59,7 @@ def main():
     except NotFound as error:
         raise UserError(str(error)) from error
     find_data(args)
+    configure_process()  # the tiny BERT of DEMO, and one to be converted, are made by TensorFlow
     find_encoder(args)
     splits = read_task(args.data_dir, args.task)
     check_labels(splits)

@@ -12,13 +12,15 @@ each folder keeps the checksums of what was fetched, which are compared the next
 """
 
 import os
+import shlex
+from argparse import Namespace
 from pathlib import Path
 
 from cosent_tf.bert.sources import HUB, is_encoder
 from cosent_tf.cli import exit_on_error, make_parser, print_error
 from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import RunError, UserError, WriteError
-from cosent_tf.places import DATA_DIR, MODELS
+from cosent_tf.places import DATA_DIR, MODELS, data_folder, encoder_folder
 from cosent_tf.published import PAIRS
 from cosent_tf.readers import read_pairs
 from cosent_tools.download.provide import ADDRESSES, address_of, compare_sums, provide
@@ -57,6 +59,20 @@ def main():
         print_error(problem)
     if problems:
         raise problems[-1]
+    print(f'to train: python {shlex.join(training_command(args))}')
+
+
+def training_command(args: Namespace) -> list[str]:
+    """Return a training on what is there now, wherever it is."""
+    command = ['train_cosent.py', '--task', 'BQ']
+    model = 'roberta' if args.only == ['roberta'] else 'bert'
+    command += ['--model', model] * (model != 'bert')
+    for flag, folder, usual in (
+        ('--bert_dir', getattr(args, f'{model}_dir'), encoder_folder(model)),
+        ('--data_dir', args.data_dir, data_folder(None)),
+    ):
+        command += [flag, folder] * (folder != usual)
+    return command
 
 
 def fill(name: str, address: str, folder: Path, offline: bool) -> None:

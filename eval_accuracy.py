@@ -18,7 +18,7 @@ share. `--html` writes a page to look at the errors: thresholds to move, and the
 
 from pathlib import Path
 
-from cosent_tf.cli import exit_on_error, make_parser
+from cosent_tf.cli import exit_on_error, hint, make_parser, this_command
 from cosent_tf.errors import RunError, UserError
 from cosent_tf.run.folder import list_runs
 from cosent_tools.report import render
@@ -59,6 +59,9 @@ def main():
         save_plot(args.plot, results, args.metric)
     if args.html and results:
         save_html(args.html, results, sections)
+        hint(f'\nThe errors, in a browser: {args.html}')
+    elif results and args.metric != 'spearman':
+        hint(f'\nThe errors, pair by pair: {this_command()} --html report.html')
     if left_out:
         raise RunError(f'{len(left_out)} of {len(runs)} runs left out: {"; ".join(left_out)}')
 

@@ -72,7 +72,7 @@ def main():
         raise UserError(f'{args.output}: cannot be written: {error}') from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    print(f'written to {args.output}')
+    print(f'written to {args.output}; how to load it: {args.output}/README.md')
 
 
 def write_savedmodel(folder: Path, source: Source, model: keras.Model) -> None:

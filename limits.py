@@ -33,7 +33,7 @@ import cosent_tf  # first: it tells what is not installed
 import numpy as np
 from scipy.special import expit
 
-from cosent_tf.cli import exit_on_error, make_parser, positive
+from cosent_tf.cli import exit_on_error, hint, make_parser, positive, this_command
 from cosent_tf.errors import UserError
 from cosent_tf.methods import find_method
 from cosent_tools.limits import theory as limits
@@ -103,6 +103,8 @@ def main():
     print(as_format(limits_sections(report)) if as_format else limits_json(report), end='')
     if args.plot:
         save_limits_plot(args.plot, report)
+    else:
+        hint(f'\nThe same as a picture: {this_command()} --plot limits.png')
 
 
 def check_same_pairs(interact: Trained, vectors: Trained) -> None:

@@ -25,7 +25,15 @@ from pathlib import Path
 
 from cosent_tf import configure_process
 from cosent_tf.bert.sources import WEIGHTS_FILE
-from cosent_tf.cli import Settings, exit_on_error, fill_in, make_parser, training_parser
+from cosent_tf.cli import (
+    Settings,
+    exit_on_error,
+    fill_in,
+    hint,
+    make_parser,
+    this_command,
+    training_parser,
+)
 from cosent_tf.errors import RunError
 from cosent_tf.files import make_folder, remove
 from cosent_tf.methods import METHODS
@@ -72,6 +80,7 @@ def main():
     fetched = describe_fetching(first, missing) if first else []
     print(as_text([plan_section(costs, args.keep_weights, fetched)]), flush=True)
     if args.dry_run:
+        hint(f'\nTo start: {this_command("--dry_run")}')
         return
     check_room(costs, args)
 

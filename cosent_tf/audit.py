@@ -57,6 +57,9 @@ def has_placeholder(pair: Sequence) -> bool:
     return pair[0] in PLACEHOLDERS or pair[1] in PLACEHOLDERS
 
 
+NOTHING = 'no oddity'
+
+
 def describe(counts: Counts) -> str:
     """Say in one line what `audit` has counted, or that nothing is odd."""
     found = {
@@ -75,4 +78,4 @@ def describe(counts: Counts) -> str:
         for name, number in found.items()
         if number
     ]
-    return ', '.join(told) or 'no oddity'
+    return ', '.join(told) or NOTHING

@@ -5,6 +5,7 @@ TensorFlow-free, for download.py, eval_accuracy.py and train_table.py.
 
 import argparse
 import contextlib
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -179,6 +180,17 @@ def seed(text: str) -> int:
     if not 0 <= value < 2**32:
         raise argparse.ArgumentTypeError(f'must be in [0, 2**32), not {text}')
     return value
+
+
+def this_command(*without: str) -> str:
+    """Return the command that started this script, without some of its flags."""
+    return f'python {shlex.join(word for word in sys.argv if word not in without)}'
+
+
+def hint(text: str) -> None:
+    """Tell who sits at a terminal what comes next; on stderr, as results are on stdout."""
+    if sys.stdout.isatty():
+        print(text, file=sys.stderr)
 
 
 def exit_on_error(main: Callable[[], None]) -> None:

@@ -1,6 +1,5 @@
 """What happens around `fit`: a score after each epoch, the best epoch, resume, the final test."""
 
-import shlex
 import sys
 import time
 from argparse import Namespace
@@ -11,6 +10,7 @@ import numpy as np
 
 from cosent_tf.audit import audit
 from cosent_tf.bert.compat import keras, tf
+from cosent_tf.cli import this_command
 from cosent_tf.data import Batches, Split
 from cosent_tf.decisions import fit_rule
 from cosent_tf.distribution import (
@@ -185,8 +185,7 @@ def _faults_told(args: Namespace) -> Iterator[None]:
 
 
 def _resume_command() -> str:
-    arguments = [part for part in sys.argv if part not in ('--overwrite', '--resume')]
-    return f'python {shlex.join(arguments)} --resume'
+    return f'{this_command("--overwrite", "--resume")} --resume'
 
 
 def make_dataset(batches: Batches, first_epoch: int) -> tf.data.Dataset:

@@ -93,7 +93,7 @@ def test_what_placeholders_cost(evaluate, tmp_path):
     add_task(tmp_path, 'PAWSX.bert.cosent.seed2', wrong=6)
     options = ('--runs_dir', tmp_path, '--without', 'placeholders')
     code, out, _ = evaluate(*options)
-    assert code == 0 and '97.22 ±3.93' in out.split('First line')[0]
+    assert code == 0 and '97.22 ±3.93' in out.split('\n±')[0]
     section = out[out.index('Without placeholders') :].splitlines()
     assert section[4].split() == 'PAWSX BERT+CoSENT 4 87.50 97.22 +9.72'.split()
     report = json.loads(evaluate(*options, '--format', 'json')[1])

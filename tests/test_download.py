@@ -56,11 +56,21 @@ def test_what_is_there_is_found_and_not_fetched_again(call_download, host, monke
     code, out, err = call_download()
     assert (code, err, len(host.asked)) == (0, '', asked)
     assert 'bert: found in' in out
+    assert out.endswith('to train: python train_cosent.py --task BQ\n')
     for model in ('bert', 'roberta'):
         monkeypatch.setattr(sys, 'argv', ['train.py', '--task', 'PAWSX', '--model', model])
         args = parse_args('', 'cosent', SETTINGS)
         assert args.data_dir == str(SENTEVAL)
         assert (Path(args.bert_dir) / 'vocab.txt').is_file()
+
+
+def test_the_training_it_names_finds_what_was_fetched(call_download, host, tmp_path):
+    """What was put elsewhere is not looked for in the default folders by the command told last."""
+    out = call_download('--only', 'data', '--data_dir', 'my data')[1]
+    assert out.endswith("to train: python train_cosent.py --task BQ --data_dir 'my data'\n")
+    folder = str(tmp_path / 'roberta')
+    out = call_download('--only', 'roberta', '--roberta_dir', folder)[1]
+    assert out.endswith(f'--task BQ --model roberta --bert_dir {folder}\n')
 
 
 def test_a_file_of_ones_own_stays(call_download):

@@ -94,7 +94,7 @@ def test_unfinished_runs_are_named_and_left_out(evaluate, tmp_path):
     assert (
         'BQ.bert.cosent.seed2: unfinished' in out
         and '97.50 ' in out
-        and '±' not in out.split('First line')[0]
+        and '±' not in out.split('publ.')[0]
     )
     _, out, _ = evaluate('--runs_dir', tmp_path, '--format', 'json')
     assert json.loads(out)['unfinished'] == ['BQ.bert.cosent.seed2']

@@ -15,8 +15,7 @@ pytestmark = pytest.mark.fast
 
 def told(out):
     """The lines of a report that say what is not as published, unwrapped."""
-    notes = ' '.join(out[out.index('First line') :].split('\n\n')[0].split())
-    return notes[notes.index('†') :]
+    return ' '.join(out[out.index('\n†') : out.index('\nPublished runs')].split())
 
 
 @pytest.mark.usefixtures('forty_pairs')

@@ -42,6 +42,23 @@ def compare(monkeypatch, capsys):
     return compare
 
 
+def test_tensorflow_is_quiet_before_it_makes_the_bert_of_demo(
+    compare, checkout, tmp_path, monkeypatch
+):
+    """The first lines on a terminal are ours: no start-up lines of a library's native code."""
+    level = []
+
+    def stop(_):
+        level.append(os.environ.get('TF_CPP_MIN_LOG_LEVEL'))
+        raise UserError('that is enough')
+
+    monkeypatch.delenv('TF_CPP_MIN_LOG_LEVEL', raising=False)
+    monkeypatch.setattr('cosent_tf.places.find_encoder', stop)
+    monkeypatch.chdir(tmp_path)
+    flags = ('--original', checkout, '--task', 'DEMO', '--methods', 'cosent')
+    assert compare(*flags)[0] == 2 and level == ['3']
+
+
 def flags_of(checkout, bert_dir, data_dir, runs_dir):
     flags = {'original': checkout, 'task': 'TOY', 'bert_dir': bert_dir, 'data_dir': data_dir}
     flags |= {'runs_dir': runs_dir, 'maxlen': 20}

@@ -28,6 +28,23 @@ def test_a_second_process_and_a_folder_that_cannot_be_written_are_refused(short,
     assert code == 2 and re.search('file.* cannot be written: Not a directory', message)
 
 
+def test_the_first_lines_say_what_is_trained_where(short, run, tmp_path, monkeypatch):
+    """A mistyped flag shows in the first second, not when the result is looked for."""
+    lines = []
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(start, 'print', lambda line, **_: lines.append(line), raising=False)
+    monkeypatch.setattr('cosent_tf.data.read_task', stop)
+    run('cosent', short)
+    assert lines[:2] == [
+        f'training cosent on TOY, encoder bert from {short["bert_dir"]}',
+        f'the result will be in {tmp_path / NAME}',
+    ]
+    assert lines[2].startswith('on CPU (no GPU found), fp32, tensorflow ')
+
+
 @pytest.mark.parametrize('answer', [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks_is_no_obstacle(answer, short, run, tmp_path, monkeypatch):
     """Guards runs on network drives: there, one has to look after a second process oneself."""

@@ -1,5 +1,6 @@
 """A training run: seeds, precision, what trains where, its folder, and what it keeps there."""
 
+import shlex
 from argparse import Namespace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -169,7 +170,9 @@ class Run:
             raise UserError(
                 f'{self._path(METRICS_FILE)}: not the figures of a run: {error}'
             ) from error
-        print(f'written to {self.folder}; beside the published results: python eval_accuracy.py')
+        runs_dir = str(self.args.runs_dir)
+        flags = '' if runs_dir == 'runs' else f' --runs_dir {shlex.quote(runs_dir)}'
+        print(f'written to {self.folder}; to see the table: python eval_accuracy.py{flags}')
 
     def _path(self, name: str) -> Path:
         return self.folder / name
@@ -211,10 +214,12 @@ def start_run(args: Namespace) -> Run:
     if is_done[0]:
         raise SystemExit(0)
     device, libraries = device_name(), versions()
-    no_gpu = ['no GPU found'] if device == 'CPU' and args.device == 'auto' else []
     others = f' and {replicas() - 1} more' if replicas() > 1 else ''
+    no_gpu = ' (no GPU found)' if device == 'CPU' and args.device == 'auto' else ''
     engine = [f'{name} {libraries[name]}' for name in ('tensorflow', 'tf_keras', 'bert4keras')]
-    print(', '.join([*no_gpu, f'training on {device}{others}', args.precision, *engine]))
+    print(f'training {args.method} on {args.task}, encoder {args.model} from {args.bert_dir}')
+    print(f'the result will be in {run.folder}')
+    print(', '.join([f'on {device}{others}{no_gpu}', args.precision, *engine]), flush=True)
     return run
 
 

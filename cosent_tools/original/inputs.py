@@ -5,7 +5,6 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from cosent_tf import configure_process
 from cosent_tf.bert.sources import CONFIGS
 from cosent_tf.data import Split, split_path
 from cosent_tf.errors import UserError
@@ -89,7 +88,6 @@ def google_bert(bert_dir: Path, folder: Path) -> dict[str, str]:
 
 
 def _convert(bert_dir: Path, folder: Path) -> None:
-    configure_process()  # here: for Google's own files this takes no TensorFlow
     from cosent_tf.bert.compat import tf
     from cosent_tf.bert.formats import read_vocab
     from cosent_tf.bert.pretrained import load_bert, named_weights

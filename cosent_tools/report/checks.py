@@ -40,20 +40,16 @@ def _comparison_notes(comparisons: list[Comparison]) -> list[str]:
     notes = []
     if any(is_known):
         notes.append(
-            '±: 95 % interval, p: of no difference, both for other seeds and other test pairs '
-            '(variance components, t-distribution). train: how much of the variance is from the '
-            'seeds of training; the rest is from the test split.'
+            '±: 95 % interval, p: of no difference, both over seeds and test pairs. train: share of '
+            'the variance that is from the seeds of training.'
         )
     if not all(is_known):
         notes.append(
-            '?: with one seed of a method the noise of training is unknown. ± and p are for other '
-            "test pairs only; p is McNemar's exact test for the accuracy of single runs, else "
-            'permuted.'
+            '?: one seed, the noise of training is unknown; ± and p are over test pairs alone.'
         )
     notes.append(
-        f'Holm: p corrected for being one of {len(comparisons)}, * below 0.05. permuted: p of a '
-        'paired permutation test over the test pairs; it takes the trained models as given, and '
-        'says nothing of other seeds.'
+        f'Holm: p corrected for {len(comparisons)} comparisons, * below 0.05; permuted: p over test '
+        'pairs alone, takes the trained models as given, and says nothing of other seeds.'
     )
     return [*notes, *_seeds_note(comparisons)]
 
@@ -85,8 +81,7 @@ def unlike_notes(table: Table) -> list[str]:
     ]
     if any(cell.difference is not None for cell in table.cells.values()):
         notes.append(
-            'An encoder passes for the published one by its name and sizes (12 layers of 768, '
-            '21,128 tokens); the SHA-256 of its weights is in --format json.'
+            'An encoder passes for the published one by its name and sizes; SHA-256: --format json.'
         )
     return notes
 
@@ -162,10 +157,8 @@ def audit_section(oddities: dict[str, Counts]) -> Section:
         ]
         rows.append([task, *cells])
     notes = [
-        'Pairs in two splits, in either order (of train and test); with contradictory labels; '
-        'identical sentences labelled 0; with a placeholder for a sentence, '
-        f'{", ".join(PLACEHOLDERS)} (in test; --without placeholders shows what they cost); test '
-        'sentences that train has too. Nothing was changed.'
+        f'In brackets: in train and test; placeholders ({", ".join(PLACEHOLDERS)}) in test, whose '
+        'cost --without placeholders shows.'
     ]
     if any(counts['test_sentences_in_train'] is None for counts in oddities.values()):
         notes.append('–: train is not known, only what is in the predictions was counted.')

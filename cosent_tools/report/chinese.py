@@ -6,6 +6,9 @@ Patterns match whole texts, and what they capture (names, figures) stays as it i
 import re
 
 _WORDS = {
+    '±: standard deviation over seeds; *: best of its column.': '±：各种子的标准差；*：该列最好。',
+    '±: standard deviation over seeds.': '±：各种子的标准差。',
+    '*: best of its column.': '*：该列最好。',
     'Run': '训练',
     'Pairs': '句对',
     'Decision': '判定',
@@ -61,24 +64,20 @@ _PATTERNS = [
     ),
     (r'Without placeholders for a sentence, .*: test (.*)', r'去掉含占位符的句对：测试集 \1'),
     (r'([\d.]+) to ([\d.]+)', r'\1 至 \2'),
+    (r'Avg: over the seeds .*', '平均：取各任务共有的种子（若有）。'),
     (
-        r'First line: ours, .*',
-        '第一行：我们的结果，各种子的均值 ± 标准差；* 为该列最好。平均：取各任务共有的种子。',
+        r'Published runs not here yet: (\d+) of (\d+); (.*) lists them\.',
+        r'公布的 \2 项结果中尚有 \1 项未运行，列出它们：\3',
     ),
     (r'publ\.: (.*), one run each\.', r'publ.：\1，每格一次训练。'),
     (
         r'publ\.: (.*), one run each; diff\..*',
         r'publ.：\1，每格一次训练；diff.：我们减公布值，百分点。',
     ),
-    (
-        r'Majority class: the larger class .*',
-        '多数类：测试集中较大的一类；括号内由公布的划分算出，不是这里的句对。',
-    ),
     (r'† (.*?): (.*)', r'† \1，与公布的不同或彼此不同：\2'),
     (
         r'An encoder passes for the published one .*',
-        '编码器按名字和尺寸（12 层、768 维、21,128 词）视为公布的那个；'
-        '权重的 SHA-256 见 --format json。',
+        '编码器按名字和尺寸视为公布的那个；权重的 SHA-256 见 --format json。',
     ),
     (r'Collapsed, all test scores alike: (.*)', r'什么都没学到，测试分数全部相同：\1'),
     (

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
-from cosent_tf.audit import Counts
+from cosent_tf.audit import NOTHING, Counts, describe
 from cosent_tf.published import (
     MAJORITY,
     PUBLISHED,
     PUBLISHED_AGAIN,
     PUBLISHED_SPEARMAN,
+    TASKS,
     table_tasks,
 )
 from cosent_tools.report.checks import (
@@ -40,10 +41,7 @@ _SEARCHES = {'powell': "Powell's search, as published", 'exact': 'exact search'}
 _SPEARMAN_SOURCES = (
     'kexue.fm/archives/8847, of the epoch with the best valid Spearman (Interact: archives/9341)'
 )
-_MAJORITY_NOTE = (
-    'Majority class: the larger class of test; in brackets as computed from the published splits, '
-    'not from pairs here.'
-)
+_MAJORITY_NOTE = 'Majority class: the larger class of test, as computed from the published splits, not published.'
 _SPEARMAN_AVERAGES = 'Avg: over five tasks, for Interact over the four without STS-B, as published'
 
 
@@ -60,7 +58,7 @@ def published_section(runs_dir: Path, metric: str) -> Section:
         sources = [
             'Published in kexue.fm/archives/8860; Interact (CoSENT loss) in archives/9341.',
             _MAJORITY_NOTE,
-            *_repeated_notes(PUBLISHED_AGAIN),
+            *_repeated_notes(PUBLISHED_AGAIN, (*TASKS, 'Avg')),
         ]
     columns = (*table_tasks(metric), 'Avg')
     rows = [
@@ -106,7 +104,7 @@ def build_sections(
         (unmeasured_section, [result for result in results if result.value is None]),
         (details_section, measured if detailed else []),
         (comparison_section, compare_methods(results)),
-        (audit_section, oddities),
+        (audit_section, {task: of for task, of in oddities.items() if describe(of) != NOTHING}),
     )
     sections += [section(rows) for section, rows in parts if rows]
     if overlap:
@@ -119,15 +117,15 @@ def _main_sections(results: list[Result], metric: str, search: str | None) -> li
     title = f'Test {HEADINGS[metric]}'
     if search:
         title += f', thresholds fitted on valid: {_SEARCHES[search]}'
-    sections = []
-    for start in range(0, len(table.columns), _COLUMNS_A_TABLE):
-        columns = table.columns[start : start + _COLUMNS_A_TABLE]
+    sections, shown = [], table.shown
+    for start in range(0, len(shown), _COLUMNS_A_TABLE):
+        columns = shown[start : start + _COLUMNS_A_TABLE]
         rows = [
             [method_label(*row), *(_cell(table.cells[row, column]) for column in columns)]
             for row in table.rows
         ]
-        if any(cell != Cell() for cell in table.baseline.values()):
-            baseline = [_baseline_cell(table.baseline[column]) for column in columns]
+        if any(table.baseline[column].mean is not None for column in shown):
+            baseline = [percent(table.baseline[column].mean) for column in columns]
             rows.append([table.baseline_name, *baseline])
         sections.append(Section(title, ['', *columns], rows, []))
     sections[-1].notes.extend([*_legend(table, metric), *select_notes(results)])
@@ -135,31 +133,40 @@ def _main_sections(results: list[Result], metric: str, search: str | None) -> li
 
 
 def _legend(table: Table, metric: str) -> list[str]:
-    notes = [
-        'First line: ours, mean ± standard deviation over seeds; * is the best of its column. Avg: '
-        'over the seeds that all its tasks have, if there are any.'
-    ]
-    is_compared = any(cell.difference is not None for cell in table.cells.values())
-    difference = '; diff.: ours minus that, in points' * is_compared
-    if metric == 'spearman':
-        notes += [
-            f'publ.: {_SPEARMAN_SOURCES}, one run each{difference}.',
-            f'{_SPEARMAN_AVERAGES}; so none of these is marked as the best.',
-        ]
+    """Explain the signs that are in the table, and no others."""
+    shown = table.shown
+    cells = [table.cells[row, column] for row in table.rows for column in shown]
+    marks = ['±: standard deviation over seeds'] * any(cell.sd is not None for cell in cells)
+    marks += ['*: best of its column'] * any(cell.best for cell in cells)
+    notes = [f'{"; ".join(marks)}.'] if marks else []
+    if 'Avg' in shown:
+        notes.append('Avg: over the seeds that all its tasks have, if there are any.')
+        if metric == 'spearman':
+            notes.append(f'{_SPEARMAN_AVERAGES}; so none of these is marked as the best.')
+    if any(cell.published is not None for cell in cells):
+        sources = _SPEARMAN_SOURCES
+        if metric == 'accuracy':
+            sources = 'kexue.fm/archives/8860'
+            if any(method == 'interact_cosent' for _, method in table.rows):
+                sources += ' (Interact with the CoSENT loss: archives/9341)'
+        is_compared = any(cell.difference is not None for cell in cells)
+        difference = '; diff.: ours minus that, in points' * is_compared
+        notes.append(f'publ.: {sources}, one run each{difference}.')
     if metric == 'accuracy':
-        notes.append(
-            'publ.: kexue.fm/archives/8860 (Interact with the CoSENT loss: archives/9341), one run '
-            f'each{difference}.'
-        )
-        if any(cell.published is not None for cell in table.baseline.values()):
-            notes.append(_MAJORITY_NOTE)
-        notes += _repeated_notes(table.rows)
-    return [*notes, *unlike_notes(table)]
+        notes += _repeated_notes(table.rows, shown)
+    return [*notes, *unlike_notes(table), *_missing_notes(table, metric)]
 
 
-def _baseline_cell(cell: Cell) -> str:
-    """Return the figure of the runs' own test pairs, or in brackets of the published splits."""
-    return percent(cell.mean) if cell.published is None else f'({percent(cell.published)})'
+def _missing_notes(table: Table, metric: str) -> list[str]:
+    """Say how to get the rest of the published table, unless it is all there."""
+    published = {'accuracy': PUBLISHED, 'spearman': PUBLISHED_SPEARMAN}.get(metric, {})
+    places = [(row, task) for row in published for task in TASKS]
+    missing = sum(not table.cells.get(place, Cell()).is_run for place in places)
+    flags = ' -- --select spearman' * (metric == 'spearman')
+    return [
+        f'Published runs not here yet: {missing} of {len(places)}; '
+        f'python train_table.py --dry_run{flags} lists them.'
+    ] * bool(missing)
 
 
 def _cell(cell: Cell) -> str:
@@ -176,14 +183,14 @@ def _cell(cell: Cell) -> str:
     return '\n'.join(lines)
 
 
-def _repeated_notes(rows: Iterable[tuple[str, str]]) -> list[str]:
-    return [
-        f'{method_label(*row)} was published again in kexue.fm/archives/9341: '
-        + ', '.join(f'{task} {figure:.2f}' for task, figure in PUBLISHED_AGAIN[row].items())
-        + '.'
-        for row in rows
-        if row in PUBLISHED_AGAIN
-    ]
+def _repeated_notes(rows: Iterable[tuple[str, str]], columns: Iterable[str]) -> list[str]:
+    notes = []
+    for row in rows:
+        again = PUBLISHED_AGAIN.get(row, {})
+        if figures := [f'{task} {again[task]:.2f}' for task in columns if task in again]:
+            name = f'{method_label(*row)} was published again in kexue.fm/archives/9341'
+            notes.append(f'{name}: {", ".join(figures)}.')
+    return notes
 
 
 def _stall_section(stalled: list[Result]) -> Section:

@@ -35,6 +35,10 @@ class Cell(NamedTuple):
     no_labels: bool = False  # there are runs, but nothing on test to measure them by
 
     @property
+    def is_run(self) -> bool:
+        return self.mean is not None or self.no_labels
+
+    @property
     def difference(self) -> float | None:
         """Ours minus the published figure, of runs that are like the published one."""
         if self.unlike or None in (self.mean, self.published):
@@ -50,6 +54,12 @@ class Table(NamedTuple):
     cells: dict[tuple[tuple[str, str], str], Cell]
     baseline: dict[str, Cell]  # answering the same for every pair
     baseline_name: str
+
+    @property
+    def shown(self) -> list[str]:
+        """The columns that a reader sees: those in which anything was run."""
+        places = ((column, (row, column)) for column in self.columns for row in self.rows)
+        return list(dict.fromkeys(column for column, place in places if self.cells[place].is_run))
 
 
 def method_label(model: str, method: str) -> str:
