@@ -66,7 +66,7 @@ def test_spearman_beside_the_published_one(evaluate, tmp_path):
 
 def test_no_runs_prints_the_published_spearman(evaluate, tmp_path):
     """Guards the first look: the figures asked for, not accuracies."""
-    _, out, _ = evaluate('--runs_dir', tmp_path / 'absent', '--metric', 'spearman')
+    _, out, _ = evaluate('--runs_dir', tmp_path, '--metric', 'spearman')
     assert out.startswith('Published test Spearman (×100)') and '80.14' in out
     assert '85.81' not in out and 'Majority' not in out and '--task BQ --select spearman' in out
 

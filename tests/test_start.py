@@ -9,6 +9,7 @@ import pytest
 
 from cosent_tf.errors import WriteError
 from cosent_tf.files import remove
+from cosent_tf.run import start
 from cosent_tf.run.folder import CLEARED, CONFIG_FILE
 from tests.helpers import read_json
 
