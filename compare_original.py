@@ -161,6 +161,7 @@ def parse_args():
     add('--bert_dir', help="the pretrained encoder's folder, or hf:NAME")
     add('--data_dir', help='the folder of the tasks')
     add('--runs_dir', type=Path, default='runs/original', help='default: runs/original')
+    parser.set_defaults(resume=False)  # what places.py asks of every script that trains
     args = parser.parse_args()
     if args.dropout_rate and args.steps:
         parser.error('--steps compares losses, which dropout makes random')

@@ -80,7 +80,9 @@ def check_files(runs_dir, method, steps):
     return rows
 
 
-@pytest.mark.parametrize('method, steps', [('cosent', 9), ('interact', 3)])
+@pytest.mark.parametrize(
+    'method, steps', [('cosent', 9), pytest.param('interact', 3, marks=pytest.mark.weekly)]
+)
 def test_both_sides_do_the_same_steps(
     method, steps, checkout, small_bert, data_dir, tmp_path, compare
 ):
