@@ -138,7 +138,7 @@ def test_what_comes_next_is_told_at_a_terminal_alone(evaluate, tmp_path, monkeyp
     add_run(tmp_path, 'DEMO.bert.cosent.seed1', wrong=4)
     piped = evaluate('--runs_dir', tmp_path)
     monkeypatch.setattr('cosent_tf.screen.Screen.isatty', lambda _: True, raising=False)
-    code, out, err = evaluate('--runs_dir', tmp_path)
+    _, out, err = evaluate('--runs_dir', tmp_path)
     assert piped == (0, out, '')
     assert err.endswith(f'eval_accuracy.py --runs_dir {tmp_path} --html report.html\n')
 

@@ -40,16 +40,16 @@ def _comparison_notes(comparisons: list[Comparison]) -> list[str]:
     notes = []
     if any(is_known):
         notes.append(
-            '±: 95 % interval, p: of no difference, both over seeds and test pairs. train: share of '
-            'the variance that is from the seeds of training.'
+            '±: 95 % interval, p: of no difference, both over seeds and test pairs. train: share '
+            'of the variance that is from the seeds of training.'
         )
     if not all(is_known):
         notes.append(
             '?: one seed, the noise of training is unknown; ± and p are over test pairs alone.'
         )
     notes.append(
-        f'Holm: p corrected for {len(comparisons)} comparisons, * below 0.05; permuted: p over test '
-        'pairs alone, takes the trained models as given, and says nothing of other seeds.'
+        f'Holm: p corrected for {len(comparisons)} comparisons, * below 0.05; permuted: p over '
+        'test pairs alone, takes the trained models as given, and says nothing of other seeds.'
     )
     return [*notes, *_seeds_note(comparisons)]
 

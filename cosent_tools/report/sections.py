@@ -41,7 +41,10 @@ _SEARCHES = {'powell': "Powell's search, as published", 'exact': 'exact search'}
 _SPEARMAN_SOURCES = (
     'kexue.fm/archives/8847, of the epoch with the best valid Spearman (Interact: archives/9341)'
 )
-_MAJORITY_NOTE = 'Majority class: the larger class of test, as computed from the published splits, not published.'
+_MAJORITY_NOTE = (
+    'Majority class: the larger class of test, as computed from the published splits, not '
+    'published.'
+)
 _SPEARMAN_AVERAGES = 'Avg: over five tasks, for Interact over the four without STS-B, as published'
 
 
