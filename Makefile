@@ -16,6 +16,7 @@ BENCH ?= # flags, such as BENCH='--data_dir data/senteval_cn --task BQ --vocab v
 
 # bert4keras declares keras<=2.3.1, TensorFlow needs keras>=3.12: hence a second, separate install.
 $(VENV)/installed: requirements.txt $(if $(TENSORFLOW),FORCE)
+	@echo 'Installing into $(VENV): 2.8 GB, TensorFlow among it'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -r requirements.txt $(if $(TENSORFLOW),'$(TENSORFLOW)')
 	$(BIN)/pip install --quiet --no-deps bert4keras==0.11.5
