@@ -17,7 +17,8 @@ from scipy.special import ndtr
 
 from benchmarks.common import report
 from cosent_tf.cli import make_parser, positive
-from cosent_tf.run.folder import Predictions, RunName
+from cosent_tf.predictions import Predictions
+from cosent_tf.run.folder import RunName
 from cosent_tools.report.contributions import pair_contributions
 from cosent_tools.report.evaluation import Result
 from cosent_tools.report.significance import estimate, interval, training_share

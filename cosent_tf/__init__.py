@@ -22,8 +22,8 @@ _PUBLIC = {
     'best_threshold': 'thresholds',
     'powell_class_weights': 'thresholds',
     'read_pairs': 'readers',
-    'read_predictions': 'run.folder',
-    'write_predictions': 'run.folder',
+    'read_predictions': 'predictions',
+    'write_predictions': 'predictions',
 }
 __all__ = list(_PUBLIC)
 

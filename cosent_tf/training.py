@@ -25,7 +25,8 @@ from cosent_tf.distribution import (
 from cosent_tf.errors import RunError, WriteError
 from cosent_tf.losses import cosent_loss, cosent_score_loss
 from cosent_tf.micro_batch import apply_in_chunks
-from cosent_tf.run.folder import TEST_FILE, VALID_FILE, write_predictions
+from cosent_tf.predictions import write_predictions
+from cosent_tf.run.folder import TEST_FILE, VALID_FILE
 from cosent_tf.run.progress import Progress
 from cosent_tf.run.start import Run
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cosent_tf.run.folder import read_predictions
+from cosent_tf.predictions import read_predictions
 from tests.reference.checkpoints import CHARACTERS
 
 ROOT = Path(__file__).parent.parent

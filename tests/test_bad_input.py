@@ -14,7 +14,7 @@ from cosent_tf.bert.formats import read_config, read_vocab
 from cosent_tf.bert.sources import find_source
 from cosent_tf.data import read_pairs
 from cosent_tf.errors import UserError
-from cosent_tf.run.folder import read_predictions
+from cosent_tf.predictions import read_predictions
 from tests.helpers import FORMATS, write_lines
 from tests.reference.checkpoints import TINY_CONFIG
 

@@ -10,7 +10,7 @@ import pytest
 
 from cosent_tf.bert.compat import tf
 from cosent_tf.distribution import distribute
-from cosent_tf.run.folder import read_predictions
+from cosent_tf.predictions import read_predictions
 from tests.helpers import ROOT, assert_close, command, losses
 
 # 23 of 70 pairs a step: parts of 12 and 11, and in the last step of 1 and 0.

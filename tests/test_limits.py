@@ -11,7 +11,8 @@ import pytest
 import cosent_tf
 import limits as script
 from cosent_tf.errors import UserError
-from cosent_tf.run.folder import TEST_FILE, VALID_FILE, write_predictions
+from cosent_tf.predictions import write_predictions
+from cosent_tf.run.folder import TEST_FILE, VALID_FILE
 from cosent_tools.limits import theory as limits
 from cosent_tools.limits.edits import TIMES, Chain, changes, edit_all, exchange, insert_not, swap
 from tests.handmade import write_bert_dir, write_run

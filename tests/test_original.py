@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from cosent_tf.errors import UserError
-from cosent_tf.run.folder import RunName, write_predictions
+from cosent_tf.predictions import write_predictions
+from cosent_tf.run.folder import RunName
 from cosent_tools.original.inputs import google_bert, plan_steps
 from cosent_tools.original.report import accuracy_section, difference, step_sections
 from cosent_tools.original.script import NotFound, own_settings, read_script

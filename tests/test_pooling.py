@@ -16,7 +16,7 @@ from cosent_tf.bert.pretrained import load_bert
 from cosent_tf.bert.vectors import PooledVector
 from cosent_tf.data import tokenize_texts
 from cosent_tf.errors import UserError
-from cosent_tf.run.folder import read_predictions
+from cosent_tf.predictions import read_predictions
 from cosent_tf.training import EndOfEpoch
 from tests.handmade import CONFIG, TEXTS, write_run
 from tests.helpers import assert_close, change_json, losses

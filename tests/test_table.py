@@ -19,7 +19,8 @@ from cosent_tf.demo.task import make_demo_data
 from cosent_tf.errors import UserError
 from cosent_tf.methods import METHODS, Method
 from cosent_tf.places import find_data, find_encoder
-from cosent_tf.run.folder import RunName, list_runs, write_predictions
+from cosent_tf.predictions import write_predictions
+from cosent_tf.run.folder import RunName, list_runs
 from cosent_tools.report.evaluation import evaluate
 from cosent_tools.report.render import as_text
 from cosent_tools.report.sections import build_sections

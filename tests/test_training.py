@@ -12,7 +12,7 @@ from cosent_tf.bert.compat import keras
 from cosent_tf.bert.vectors import PooledVector, load_encoder
 from cosent_tf.methods import METHODS
 from cosent_tf.metrics import cosine_similarity
-from cosent_tf.run.folder import read_predictions
+from cosent_tf.predictions import read_predictions
 from tests.helpers import (
     FILES,
     ROOT,

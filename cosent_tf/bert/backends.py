@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cosent_tf.bert.compat import keras
-from cosent_tf.bert.process import check_process
+from cosent_tf.bert.fork import check_process
 from cosent_tf.bert.rows import RowEncoder, encoding_bar, row_batches
 from cosent_tf.bert.sources import Source
 from cosent_tf.bert.weights import weight_arrays

@@ -16,8 +16,8 @@ from cosent_tf.bert.compat import (
     keras,
     tf,
 )
+from cosent_tf.bert.fork import check_process
 from cosent_tf.bert.formats import read_config, read_tensors, read_vocab
-from cosent_tf.bert.process import check_process
 from cosent_tf.bert.settings import (
     POOLERS,
     TokenizerSettings,

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cosent_tf.bert.compat import keras, tf
-from cosent_tf.bert.process import check_process
+from cosent_tf.bert.fork import check_process
 from cosent_tf.data import TokenRows
 from cosent_tf.distribution import distribute, replicas
 

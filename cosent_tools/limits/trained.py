@@ -10,16 +10,9 @@ from typing import NamedTuple
 from cosent_tf.decisions import fit_rule, is_graded
 from cosent_tf.errors import UserError
 from cosent_tf.methods import METHODS
+from cosent_tf.predictions import Predictions, read_predictions
 from cosent_tf.readers import read_lines
-from cosent_tf.run.folder import (
-    HISTORY_FILE,
-    METRICS_FILE,
-    VALID_FILE,
-    Predictions,
-    RunName,
-    parse_run_name,
-    read_predictions,
-)
+from cosent_tf.run.folder import HISTORY_FILE, METRICS_FILE, VALID_FILE, RunName, parse_run_name
 
 
 class Epoch(NamedTuple):

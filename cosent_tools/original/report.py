@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cosent_tf.methods import METHODS
-from cosent_tf.run.folder import Run
+from cosent_tf.run.folder import FinishedRun
 from cosent_tools.original.sides import LABELS, ORIGINAL, Side
 from cosent_tools.report.checks import comparison_section
 from cosent_tools.report.evaluation import evaluate
@@ -112,7 +112,7 @@ def cost_section(sides: list[Side]) -> Section:
 
 def accuracy_section(sides: list[Side], runs_dir: Path) -> Section:
     """Compare test accuracies as eval_accuracy.py does; a method's two sides are its rivals."""
-    runs = [Run(side.name, runs_dir / str(side.name)) for side in sides]
+    runs = [FinishedRun(side.name, runs_dir / str(side.name)) for side in sides]
     results, left_out = evaluate(runs, 'accuracy', 'powell')
     assert not left_out, left_out  # both sides have just been written, for the same pairs
     results.sort(

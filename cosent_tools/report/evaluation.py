@@ -15,16 +15,15 @@ from cosent_tf.decisions import Rule, fit_rule, is_graded
 from cosent_tf.errors import UserError
 from cosent_tf.methods import METHODS
 from cosent_tf.metrics import has_two_labels
+from cosent_tf.predictions import Predictions, read_predictions
 from cosent_tf.published import PUBLISHED
 from cosent_tf.run.folder import (
     METRICS_FILE,
     TEST_FILE,
     VALID_FILE,
-    Predictions,
-    Run,
+    FinishedRun,
     RunName,
     read_metrics,
-    read_predictions,
 )
 from cosent_tf.thresholds import best_threshold
 from cosent_tools.report.settings import Settings, read_settings, unlike_published
@@ -60,7 +59,7 @@ class Result:
 
 
 def evaluate(
-    runs: list[Run], metric: str, search: str | None, without_placeholders: bool = False
+    runs: list[FinishedRun], metric: str, search: str | None, without_placeholders: bool = False
 ) -> tuple[list[Result], dict[str, str]]:
     """Evaluate runs; those that cannot be are left out, with the reason.
 
@@ -116,7 +115,7 @@ def row_order(name: RunName) -> tuple[int, str, int, str]:
     return known[0], name.model, known[1], name.method
 
 
-def count_oddities(runs: list[Run], results: list[Result]) -> dict[str, Counts]:
+def count_oddities(runs: list[FinishedRun], results: list[Result]) -> dict[str, Counts]:
     """Return what `audit` counts in the data of each task that has results.
 
     A run of the training scripts has counted all splits; otherwise it is those of its predictions.
@@ -141,7 +140,9 @@ def _audit_predictions(folder: Path) -> Counts:
     return audit(splits)
 
 
-def _evaluate_run(run: Run, metric: str, search: str | None, without_placeholders: bool) -> Result:
+def _evaluate_run(
+    run: FinishedRun, metric: str, search: str | None, without_placeholders: bool
+) -> Result:
     valid_path, test_path = run.folder / VALID_FILE, run.folder / TEST_FILE
     valid, whole = read_predictions(valid_path), read_predictions(test_path)
     test = whole
@@ -221,7 +222,9 @@ def _check_same_kind(
         raise UserError(f'{test_path}: only one of it and {valid_path} has labels 0 and 1 alone')
 
 
-def _describe_copy(group: list[tuple[Run, Result]], run: Run, result: Result) -> str | None:
+def _describe_copy(
+    group: list[tuple[FinishedRun, Result]], run: FinishedRun, result: Result
+) -> str | None:
     """Say of which run of the group one is a copy, if it is; constant scores may coincide."""
     scores = result.test.scores
     for original, other in group:
@@ -232,7 +235,7 @@ def _describe_copy(group: list[tuple[Run, Result]], run: Run, result: Result) ->
     return None
 
 
-def _describe_difference(usual: Run, run: Run) -> str:
+def _describe_difference(usual: FinishedRun, run: FinishedRun) -> str:
     pairs = []
     for path in (usual.folder / TEST_FILE, run.folder / TEST_FILE):
         labels, _, texts = read_predictions(path)

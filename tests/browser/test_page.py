@@ -17,7 +17,8 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from cosent_tf.run.folder import Predictions, RunName
+from cosent_tf.predictions import Predictions
+from cosent_tf.run.folder import RunName
 from cosent_tools.report.evaluation import Result
 from cosent_tools.report.html import save_html
 from cosent_tools.report.overlap import character_overlap

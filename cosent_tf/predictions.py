@@ -1,0 +1,162 @@
+"""The predictions of a split on disk: labels, scores and texts, as tab-separated lines."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from cosent_tf.errors import UserError
+from cosent_tf.files import write_text
+from cosent_tf.readers import NUMBER
+from cosent_tf.texts import iter_pairs
+
+_INTEGER = re.compile(r'[+-]?[0-9]{1,18}')
+
+
+class Predictions(NamedTuple):
+    """A split: labels (n,) int64 or float64, scores (n,) or (n, C) float64, n text pairs.
+
+    Without labels all of them are NaN.
+    """
+
+    labels: np.ndarray
+    scores: np.ndarray
+    texts: list[tuple[str, str]]
+
+    def has_pairs_of(self, other: 'Predictions') -> bool:
+        """Return whether texts and labels are those of another split, in the same order."""
+        same_labels = np.array_equal(self.labels, other.labels, equal_nan=True)
+        return self.texts == other.texts and same_labels
+
+
+def write_predictions(
+    path: str | Path, labels: ArrayLike, scores: ArrayLike, pairs: Sequence[Sequence]
+) -> None:
+    r"""Write one split of a run: a header, then label, score(s), text1, text2, tab-separated.
+
+    Whole labels are written as integers; scores and other labels with all their digits, so that
+    reading gives back the very same float64. The field of a label that there is none of is empty.
+
+    Args:
+        path: the file, `predictions.valid.tsv` or `predictions.test.tsv` in the run's folder.
+        labels: (n,) integers or finite floats, or all None or NaN: there are none.
+        scores: (n,) similarities, or (n, C) probabilities of C > 1 classes; finite.
+        pairs: n rows that start with text1, text2; no text holds \t, \n or \r.
+
+    Raises:
+        UserError: shapes do not fit, a label or score is not finite, a text holds a separator, or
+            see `write_atomic`.
+        TypeError: a pair is not two strings, by its position.
+    """
+    path, scores = Path(path), np.asarray(scores, np.float64)
+    labels = np.asarray([np.nan if label is None else label for label in labels])
+    texts = list(iter_pairs(pairs))
+    _check_writable(path, labels, scores, texts)
+    table = scores.reshape(len(texts), -1)  # (n, 1) or (n, C)
+    lines = ['\t'.join(_header(table.shape[1]))]
+    for label, row, text in zip(labels.tolist(), table.tolist(), texts, strict=True):
+        written = '' if label != label else repr(label).removesuffix('.0')  # NaN is not itself
+        lines.append('\t'.join([written, *map(repr, row), *text]))
+    write_text(path, '\n'.join(lines) + '\n')
+
+
+def read_predictions(path: str | Path) -> Predictions:
+    """Read what `write_predictions` (or any other program) wrote.
+
+    Args:
+        path: a UTF-8 file of tab-separated lines that end in a line feed; the first one is the
+            header `label score text1 text2`, or `label score_0 … score_C-1 text1 text2`. Either all
+            labels are empty or none is.
+
+    Returns:
+        The pairs in file order; labels are int64 if all are written as integers.
+
+    Raises:
+        UserError: with path and line, whatever is wrong: nothing is skipped or mended.
+    """
+    path = Path(path)
+    header, *lines = _read_lines(path)
+    names = header.split('\t')
+    scores = len(names) - 3
+    if scores < 1 or names != _header(scores):
+        raise UserError(
+            f'{path}:1: the header is {header[:80]!r}, expected label, score (or score_0, '
+            'score_1, …), text1, text2, tab-separated'
+        )
+    if not lines:
+        raise UserError(f'{path}:2: there are no pairs, only a header')
+    rows = [line.split('\t') for line in lines]
+    for line, row in enumerate(rows, 2):
+        if len(row) != len(names):
+            raise UserError(f'{path}:{line}: {len(row)} fields, the header has {len(names)}')
+    columns = list(zip(*rows, strict=True))
+    if any(columns[0]):
+        whole = all(map(_INTEGER.fullmatch, columns[0]))
+        labels = _numbers(path, columns[0], 'label', int if whole else float)
+    else:
+        labels = np.full(len(rows), np.nan)
+    table = [_numbers(path, column, 'score', float) for column in columns[1:-2]]
+    texts = list(zip(*columns[-2:], strict=True))
+    return Predictions(labels, table[0] if scores == 1 else np.stack(table, axis=1), texts)
+
+
+def _header(scores: int) -> list[str]:
+    names = ['score'] if scores == 1 else [f'score_{i}' for i in range(scores)]
+    return ['label', *names, 'text1', 'text2']
+
+
+def _check_writable(
+    path: Path, labels: np.ndarray, scores: np.ndarray, texts: list[tuple[str, str]]
+) -> None:
+    problem = None
+    if labels.shape != scores.shape[:1] or len(texts) != len(labels) or not texts:
+        problem = f'labels {labels.shape}, scores {scores.shape} and {len(texts)} pairs do not fit'
+    elif scores.ndim != 1 and (scores.ndim != 2 or scores.shape[1] < 2):
+        problem = f'scores must be (n,) or (n, C) with C > 1, but are {scores.shape}'
+    elif labels.dtype.kind not in 'iuf':
+        problem = f'labels must be numbers, but are {labels.dtype}'
+    elif not (np.isfinite(labels).all() or np.isnan(labels).all()):
+        problem = 'a label is NaN or infinite'
+    elif not np.isfinite(scores).all():
+        problem = 'a score is NaN or infinite; did the training diverge?'
+    elif any(separator in part for text in texts for part in text for separator in '\t\n\r'):
+        problem = 'a text holds a tab or a line end'
+    if problem:
+        raise UserError(f'{path}: cannot be written: {problem}')
+
+
+def _read_lines(path: Path) -> list[str]:
+    """Return the lines of a file, without their line feeds, at least one."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f'{path}: cannot be read: {error.strerror}') from None
+    if not data:
+        raise UserError(f'{path}:1: the file is empty')
+    # Only \n ends a line: str.splitlines would also split at \x85 or \u2028 within a text.
+    last_line = data.count(b'\n') + 1
+    if not data.endswith(b'\n'):
+        raise UserError(f'{path}:{last_line}: the last line has no end; was the file cut short?')
+    if b'\r' in data:
+        line = data.count(b'\n', 0, data.index(b'\r')) + 1
+        raise UserError(f'{path}:{line}: a carriage return; lines must end in a line feed only')
+    try:
+        return data[:-1].decode('utf-8').split('\n')
+    except UnicodeDecodeError as error:
+        line = data.count(b'\n', 0, error.start) + 1
+        raise UserError(f'{path}:{line}: not UTF-8: {error.reason}') from error
+
+
+def _numbers(path: Path, texts: Sequence[str], what: str, number: type) -> np.ndarray:
+    """Parse a column, (n,) int64 or float64; `number`, int or float, alone accepts too much."""
+    for line, text in enumerate(texts, 2):
+        if not NUMBER.fullmatch(text):
+            raise UserError(f'{path}:{line}: {text[:40]!r} is not a {what}')
+    values = np.fromiter(map(number, texts), np.dtype(number), len(texts))
+    if not np.isfinite(values).all():
+        line = int(np.argmin(np.isfinite(values))) + 2
+        raise UserError(f'{path}:{line}: {texts[line - 2][:40]!r} is not a finite {what}')
+    return values
