@@ -42,8 +42,7 @@ _SPEARMAN_SOURCES = (
     'kexue.fm/archives/8847, of the epoch with the best valid Spearman (Interact: archives/9341)'
 )
 _MAJORITY_NOTE = (
-    'Majority class: the larger class of test, as computed from the published splits, not '
-    'published.'
+    'Majority class: share of the larger class of test, computed from the published splits.'
 )
 _SPEARMAN_AVERAGES = 'Avg: over five tasks, for Interact over the four without STS-B, as published'
 
