@@ -11,7 +11,7 @@ import numpy as np
 from cosent_tf.errors import UserError
 from cosent_tf.files import write_atomic
 from cosent_tools.limits.edits import TIMES
-from cosent_tools.limits.sections import SIDES
+from cosent_tools.limits.presentation import SIDES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,17 +75,17 @@ def _dimensions(axes: 'Axes', report: dict) -> None:
 def _simulation(axes: 'Axes', report: dict) -> None:
     axes.set_title('2. Error of inner products, simulated')
     simulated = report['dimensions']['simulated']
-    width = max(of.d for of in simulated)
-    for label, color, rows in (
-        ('8 ln n', 'C2', [of for of in simulated if of.d != width]),
-        (f'{width}', 'C4', [of for of in simulated if of.d == width]),
+    width = max(case.d for case in simulated)
+    for label, color, cases in (
+        ('8 ln n', 'C2', [case for case in simulated if case.d != width]),
+        (f'{width}', 'C4', [case for case in simulated if case.d == width]),
     ):
-        sizes = [of.n for of in rows]
-        largest = [of.largest_of_all for of in rows]
+        sizes = [case.n for case in cases]
+        largest = [case.largest_of_all for case in cases]
         axes.plot(sizes, largest, ':', color=color, label=f'd = {label}: largest of all, expected')
-        sampled = [of.largest for of in rows]
+        sampled = [case.largest for case in cases]
         axes.plot(sizes, sampled, 'v', color=color, label=f'd = {label}: largest of the sample')
-        rms = [of.rms for of in rows]
+        rms = [case.rms for case in cases]
         axes.plot(sizes, rms, '-o', color=color, label=f'd = {label}: root mean square')
     axes.set_xscale('log')
     axes.set_ylim(0, 1.2)  # room for the legend
@@ -96,13 +96,13 @@ def _overlap(axes: 'Axes', report: dict) -> None:
     axes.set_title('3. AUC by character overlap')
     bins = report['overlap'][1:]
     for offset, (side, color) in zip((-0.08, 0.08), COLORS.items(), strict=True):
-        rows = [(i, of[side]) for i, of in enumerate(bins) if of[side]]
+        rows = [(i, row[side]) for i, row in enumerate(bins) if row[side]]
         x = [i + offset for i, _ in rows]
         auc, low, high = 100 * np.array([figures for _, figures in rows]).reshape(-1, 3).T
         errors = (auc - low, high - auc)
         axes.errorbar(x, auc, errors, fmt='o-', color=color, capsize=3, label=SIDES[side])
     axes.axhline(50, color='gray', linestyle='dotted', label='chance')
-    axes.set_xticks(range(len(bins)), [f'{of["overlap"]}\n{of["pairs"]} pairs' for of in bins])
+    axes.set_xticks(range(len(bins)), [f'{row["overlap"]}\n{row["pairs"]} pairs' for row in bins])
     axes.tick_params(axis='x', labelsize=8)
     axes.set_ylabel('AUC x 100')
 
@@ -125,9 +125,9 @@ def _history(axes: 'Axes', report: dict) -> None:
     axes.set_title('4. Loss (epoch 1: 100), valid accuracy')
     for side, color in COLORS.items():
         history = report['history'][side]
-        epochs = [of.epoch for of in history]
-        loss = [100 * of.loss / history[0].loss for of in history]
-        accuracy = [100 * of.valid_accuracy for of in history]
+        epochs = [row.epoch for row in history]
+        loss = [100 * row.loss / history[0].loss for row in history]
+        accuracy = [100 * row.valid_accuracy for row in history]
         axes.plot(epochs, accuracy, '-o', color=color, label=f'{SIDES[side]}: accuracy')
         axes.plot(epochs, loss, ':', color=color, label=f'{SIDES[side]}: loss')
     axes.xaxis.get_major_locator().set_params(integer=True)

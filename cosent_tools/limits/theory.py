@@ -2,7 +2,7 @@
 
 kexue.fm/archives/8860 argues in words: a similarity of n sentences is a matrix, which is BBᵀ of
 some vectors; few dimensions are enough for them; but a cosine is continuous, and language is not.
-Each step is a function here, of arrays and texts alone. TensorFlow-free.
+Each step is a function of arrays here.
 """
 
 from typing import NamedTuple
@@ -11,11 +11,9 @@ import numpy as np
 from scipy.linalg import eigh, eigvalsh
 
 ROUNDS = 100  # of a best approximation
-DRAWS = 20  # random projections a dimension
-RESAMPLES = 1000
-FEWEST = 5  # pairs of either class, below which no AUC is given
+DRAWS = 20  # random projections per dimension
 CHUNK = 8192  # simulated vectors held at once
-ROUNDING = 1e-6  # radians, by which a triangle of vectors may seem broken
+ANGLE_TOLERANCE = 1e-6  # radians, by which a triangle of vectors may seem broken
 
 
 class Matrix(NamedTuple):
@@ -49,7 +47,7 @@ class Simulated(NamedTuple):
     rms: float  # of the inner products, which are the errors
     largest: float
     largest_of_all: float  # of all n(n−1)/2 pairs, expected
-    false_a_query: float  # of n unrelated sentences, how many come above the margin
+    false_per_query: float  # how many of n unrelated sentences come above the margin
 
 
 class Triangles(NamedTuple):
@@ -222,35 +220,13 @@ def simulate(n: int, d: int, margin: float, queries: int = 32) -> Simulated:
     return Simulated(n, d, pairs, (squares / pairs) ** 0.5, largest, expected, false / queries)
 
 
-def auc_interval(labels: np.ndarray, scores: np.ndarray) -> tuple[float, float, float] | None:
-    """Return AUC and its 95 % bootstrap interval, each class resampled; None for too few pairs.
-
-    Args:
-        labels: (n,), 0 or 1.
-        scores: (n,).
-    """
-    from sklearn.metrics import roc_auc_score  # not at the top: it takes some seconds
-
-    sides = [np.flatnonzero(labels == label) for label in (1, 0)]
-    if min(map(len, sides)) < FEWEST:
-        return None
-    random = np.random.default_rng(0)
-
-    def draw() -> float:
-        rows = np.concatenate([random.choice(side, len(side)) for side in sides])
-        return float(roc_auc_score(labels[rows], scores[rows]))
-
-    low, high = np.quantile([draw() for _ in range(RESAMPLES)], [0.025, 0.975]).tolist()
-    return float(roc_auc_score(labels, scores)), low, high
-
-
 def triangles(ab: np.ndarray, bc: np.ndarray, ac: np.ndarray, threshold: float) -> Triangles:
     """Count what no vectors could have, for m triples with three scores each, (m,).
 
     Scores are taken for cosines of angles (the question of a reader below archives/8860).
     """
     to_b, from_b, straight = (np.arccos(np.clip(scores, -1, 1)) for scores in (ab, bc, ac))
-    broken = straight > to_b + from_b + ROUNDING
+    broken = straight > to_b + from_b + ANGLE_TOLERANCE
     chains = np.minimum(ab, bc) > threshold
     counts = (broken.sum(), chains.sum(), (broken & chains).sum())
     return Triangles(len(ab), *map(int, counts))

@@ -1,11 +1,10 @@
-"""A finished run of two classes, to be looked into: its valid scores, threshold and history.
-
-TensorFlow-free.
-"""
+"""Finished runs of two classes: their valid scores, threshold and history."""
 
 import csv
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from cosent_tf.decisions import fit_rule, is_graded
 from cosent_tf.errors import UserError
@@ -23,17 +22,17 @@ class Epoch(NamedTuple):
     valid_accuracy: float
 
 
-class Trained(NamedTuple):
-    """A finished run of the training scripts."""
+class TrainedRun(NamedTuple):
+    """What a finished run of the training scripts left beside its weights."""
 
     name: RunName
     folder: Path
-    valid: Predictions  # labels 0 and 1, one score a pair
+    valid: Predictions  # labels 0 and 1, one score per pair
     threshold: float  # of the scores, fitted on valid as published
     history: list[Epoch]
 
 
-def open_run(folder: Path, joint: bool) -> Trained:
+def open_run(folder: Path, joint: bool) -> TrainedRun:
     """Read what a finished run left beside its weights.
 
     Args:
@@ -63,7 +62,7 @@ def open_run(folder: Path, joint: bool) -> Trained:
         rule = fit_rule(valid.labels, valid.scores, name.method)
     except UserError as error:
         raise UserError(f'{path}: {error}') from error
-    return Trained(name, folder, valid, rule.threshold, _read_history(folder / HISTORY_FILE))
+    return TrainedRun(name, folder, valid, rule.threshold, _read_history(folder / HISTORY_FILE))
 
 
 def _read_history(path: Path) -> list[Epoch]:
@@ -74,3 +73,27 @@ def _read_history(path: Path) -> list[Epoch]:
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f'{path}: not the history of a run: {error!r}') from error
+
+
+def check_same_pairs(interact: TrainedRun, vectors: TrainedRun) -> None:
+    """Check that two runs have learnt, and are measured by, the same."""
+    tasks = interact.name.task, vectors.name.task
+    same = interact.valid.texts == vectors.valid.texts
+    if tasks[0] != tasks[1]:
+        differ = f'the tasks differ: {tasks[0]} and {tasks[1]}'
+    elif not same or not np.array_equal(interact.valid.labels, vectors.valid.labels):
+        differ = 'their valid pairs differ'
+    else:
+        return
+    raise UserError(f'{interact.folder} and {vectors.folder} cannot be compared: {differ}')
+
+
+def choose_sentences(run: TrainedRun, n: int) -> list[str]:
+    """Choose n different sentences of valid, each with the one it is paired with."""
+    order = np.random.default_rng(0).permutation(len(run.valid.texts))
+    found = dict.fromkeys(text for i in order for text in run.valid.texts[i] if text.strip())
+    if len(found) < n:
+        raise UserError(
+            f'--sentences {n}: there are only {len(found)} different ones in valid of {run.folder}'
+        )
+    return list(found)[:n]

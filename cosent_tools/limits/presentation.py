@@ -1,12 +1,13 @@
-"""The report of limits.py as sections, or JSON: what is said, not how it looks (see render.py)."""
+"""What limits.py has measured, as sections of a report (see report/render.py), or as JSON."""
 
 from cosent_tf.files import to_json
-from cosent_tools.limits import theory as limits
 from cosent_tools.limits.edits import NEGATED
+from cosent_tools.limits.measures import MIN_PAIRS, RESAMPLES
+from cosent_tools.limits.theory import DRAWS, Fit, first_enough
 from cosent_tools.report.section import Section, percent
 
 SIDES = {'interact': 'Interact', 'vectors': 'vectors'}
-MANY = 1_000_000  # sentences to search
+CORPUS = 1_000_000  # sentences to search
 
 
 def limits_json(report: dict) -> str:
@@ -72,56 +73,41 @@ def _matrix_section(report: dict) -> Section:
 def _dimensions_section(report: dict, side: str) -> Section:
     dimensions = report['dimensions']
     curve, enough = dimensions[side], dimensions['enough']
-    rows = [
-        [
-            f'{row["d"]}{" = 8·ln n" * (row["d"] == enough)}',
-            *_fit(row['best']),
-            *_fit(row['random']),
-        ]
-        for row in curve
-    ]
+    names = {row['d']: str(row['d']) for row in curve} | {enough: f'{enough} = 8·ln n'}
+    rows = [[names[row['d']], *_fit(row['best']), *_fit(row['random'])] for row in curve]
     notes = []
     for kind, what in (('best', 'The best dimensions'), ('random', 'Random dimensions')):
         kept, balanced = (
-            limits.first_enough(curve, kind, share) or f'more than {curve[-1]["d"]}'
+            first_enough(curve, kind, share) or f'more than {curve[-1]["d"]}'
             for share in ('kept', 'balanced')
         )
         notes.append(f'{what} that keep 99 % of the decisions: {kept}; balanced: {balanced}.')
     if side == 'interact':
-        of = 'the B of Interact'
+        vectors = 'the B of Interact'
         notes.append(
-            'Best: nearest to S off its diagonal. Random: a projection of B, mean of '
-            f'{limits.DRAWS}. Kept: decisions that stay (%). Balanced: mean of that over similar '
-            'and over other pairs; where few are similar, "no" to all keeps most decisions.'
+            f'Best: nearest to S off its diagonal. Random: a projection of B, mean of {DRAWS}. '
+            'Kept: decisions that stay (%). Balanced: mean of that over similar and over other '
+            'pairs; where few are similar, "no" to all keeps most decisions.'
         )
     else:
-        of = f'the vectors of {report["vectors"]}'
-    columns = ['d', *(f'{kind}\n{what}' for kind in ('best:', 'random:') for what in _FIT)]
-    return Section(f'2. How many dimensions: {of}', columns, rows, notes)
+        vectors = f'the vectors of {report["vectors"]}'
+    columns = ['d', *(f'{kind}\n{what}' for kind in ('best:', 'random:') for what in Fit._fields)]
+    return Section(f'2. How many dimensions: {vectors}', columns, rows, notes)
 
 
-_FIT = ('largest', 'rms', 'kept', 'balanced')  # of limits.Fit
-
-
-def _fit(fit: limits.Fit | None) -> list[str]:
+def _fit(fit: Fit | None) -> list[str]:
     if fit is None:
-        return ['–'] * len(_FIT)
+        return ['–'] * len(Fit._fields)
     return [f'{fit.largest:.3f}', f'{fit.rms:.3f}', percent(fit.kept), percent(fit.balanced)]
 
 
 def _simulation_section(report: dict) -> Section:
     threshold, margin = report['thresholds']['interact'], report['matrix']['margin']
     rows = [
-        [
-            f'{of.n:,}',
-            str(of.d),
-            f'{of.pairs:,}',
-            f'{of.rms:.3f}',
-            f'{of.largest:.3f}',
-            f'{of.largest_of_all:.3f}',
-            f'{of.false_a_query:,.1f}',
-        ]
-        for of in report['dimensions']['simulated']
+        [f'{case.n:,}', str(case.d), f'{case.pairs:,}']
+        + [f'{error:.3f}' for error in (case.rms, case.largest, case.largest_of_all)]
+        + [f'{case.false_per_query:,.1f}']
+        for case in report['dimensions']['simulated']
     ]
     notes = [
         'Simulated, no sentences: n orthonormal vectors, the hardest case, projected to 8·ln n '
@@ -132,7 +118,7 @@ def _simulation_section(report: dict) -> Section:
         f'the cosines of the repaired S are cut ({threshold:.3f} / (1 + c)). c is that of '
         f'{report["sentences"]} sentences; with more of them it can only grow.',
     ]
-    columns = ['n', 'd', 'pairs', 'rms', 'largest', '√(4·ln n / d)', 'false a query']
+    columns = ['n', 'd', 'pairs', 'rms', 'largest', '√(4·ln n / d)', 'false per query']
     title = '2. How many dimensions: many sentences, simulated'
     return Section(title, columns, rows, notes, text_columns=0)
 
@@ -144,9 +130,9 @@ def _overlap_section(report: dict) -> Section:
         for row in report['overlap']
     ]
     notes = [
-        f'AUC ×100 on the valid pairs, with 95 % bootstrap intervals ({limits.RESAMPLES:,} '
-        'resamples of each class); 50 is chance, – fewer than '
-        f'{limits.FEWEST} pairs of a class. Overlap: as eval_accuracy.py --by overlap.',
+        f'AUC ×100 on the valid pairs, with 95 % bootstrap intervals ({RESAMPLES:,} resamples of '
+        f'each class); 50 is chance, – fewer than {MIN_PAIRS} pairs of a class. Overlap: as '
+        'eval_accuracy.py --by overlap.',
     ]
     columns = ['Overlap', 'Pairs', 'Label 1', *SIDES.values()]
     return Section('3. Continuity against adversity: by overlap', columns, rows, notes)
@@ -155,9 +141,9 @@ def _overlap_section(report: dict) -> Section:
 def _edits_section(report: dict) -> Section:
     rows = []
     for pair in zip(*(report['edits'][side] for side in SIDES), strict=True):
-        of = pair[0]
+        kind, edits, sentences = pair[0][:3]
         rows.append(
-            [of.kind, str(of.edits), str(of.sentences)]
+            [kind, str(edits), str(sentences)]
             + [percent(change.change) for change in pair]
             + [percent(change.different) for change in pair]
         )
@@ -177,13 +163,13 @@ def _edits_section(report: dict) -> Section:
 
 
 def _history_section(report: dict) -> Section:
-    histories = [{of.epoch: of for of in report['history'][side]} for side in SIDES]
+    histories = [{row.epoch: row for row in report['history'][side]} for side in SIDES]
     rows = []
     for epoch in sorted(histories[0] | histories[1]):
         row = [str(epoch)]
         for history in histories:
-            of = history.get(epoch)
-            row += [f'{of.loss:.4f}', percent(of.valid_accuracy)] if of else ['–', '–']
+            found = history.get(epoch)
+            row += [f'{found.loss:.4f}', percent(found.valid_accuracy)] if found else ['–', '–']
         rows.append(row)
     notes = [
         'The losses are of two kinds: compare down a column. Fitted: a loss near 0; overfitted: '
@@ -198,12 +184,11 @@ def _triangles_section(report: dict) -> Section:
     rows = []
     for kind, what in (('all', 'all sentences'), ('edited', 'x, edited once, edited twice')):
         for side, name in SIDES.items():
-            of = report['triangles'][side][kind]
-            shares = [
-                percent(part / whole if whole else None)
-                for part, whole in ((of.broken, of.triples), (of.broken_chains, of.chains))
-            ]
-            rows.append([what, name, f'{of.triples:,}', shares[0], f'{of.chains:,}', shares[1]])
+            triples, broken, chains, broken_chains = report['triangles'][side][kind]
+            row = [what, name]
+            for part, whole in ((broken, triples), (broken_chains, chains)):
+                row += [f'{whole:,}', percent(part / whole if whole else None)]
+            rows.append(row)
     notes = [
         'Broken: angle(A, C) > angle(A, B) + angle(B, C), the scores being taken for cosines of '
         'angles. No vectors can do that. Chains: A, B, C where A, B and B, C are called similar, '
@@ -216,7 +201,7 @@ def _triangles_section(report: dict) -> Section:
 def _price_section(report: dict) -> Section:
     price = report['price']
     pair, sentence, product = (
-        1 / price[f'{what}_a_second'] for what in ('pairs', 'sentences', 'products')
+        1 / price[f'{what}_per_second'] for what in ('pairs', 'sentences', 'products')
     )
     thousand = 1000 * 999 // 2
     rows = [
@@ -227,11 +212,11 @@ def _price_section(report: dict) -> Section:
             _seconds(thousand * pair),
             _seconds(1000 * sentence + thousand * product),
         ],
-        [f'Extrapolated: {MANY:,} sentences, encoded once', '–', _seconds(MANY * sentence)],
+        [f'Extrapolated: {CORPUS:,} sentences, encoded once', '–', _seconds(CORPUS * sentence)],
         [
-            f'Extrapolated: a query against {MANY:,} sentences',
-            _seconds(MANY * pair),
-            _seconds(sentence + MANY * product),
+            f'Extrapolated: a query against {CORPUS:,} sentences',
+            _seconds(CORPUS * pair),
+            _seconds(sentence + CORPUS * product),
         ],
     ]
     notes = ['On this machine, by these two runs, with sentences as long as those of valid.']
