@@ -168,7 +168,7 @@ def parse_args():
     if not args.dropout_rate and (args.seeds or args.epochs):
         parser.error('--seeds and --epochs are for whole trainings: with --dropout_rate')
     args.steps, args.seeds = args.steps or STEPS, args.seeds or 1
-    args.method, args.resume = args.methods[0], False  # as of a training, for find_encoder
+    args.method = args.methods[0]  # that messages name
     args.original, args.runs_dir = args.original.resolve(), args.runs_dir.absolute()
     return args
 
