@@ -110,6 +110,7 @@ def test_page_and_picture_leave_such_runs_to_the_tables(runs, evaluate):
     assert (code, err) == (0, '') and picture.stat().st_size > 10_000
     text = page.read_text('utf-8')
     assert '"only_in_tables":["AFQMC.bert.cosent.seed1"' in text and 'no labels' in text
+    assert all(words in text for words in ('测试集没有标签的训练', '测试集没有标签，或全部相同'))
     shutil.rmtree(runs / 'BQ.bert.cosent.seed1')
     shutil.rmtree(runs / 'BQ.bert.cosent.seed2')
     assert evaluate('--runs_dir', runs, '--html', page)[0] == 0

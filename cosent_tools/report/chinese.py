@@ -47,6 +47,11 @@ _WORDS = {
     'Every run (%)': '每次训练（%）',
     'Every run: Spearman (×100)': '每次训练：Spearman（×100）',
     'Every run on test, in detail (%)': '每次训练在测试集上的细节（%）',
+    'No labels: runs that test does not measure (×100)': '测试集没有标签的训练（×100）',
+    'Measure': '指标',
+    'Labels of test are missing, or all the same, so nothing can be measured by them.': (
+        '测试集没有标签，或全部相同，因此无法计算指标。'
+    ),
     'The data: what is odd in them': '数据中的异常',
     'Is the difference real? (points, first minus second, means over all seeds)': (
         '差别是真的吗？（百分点，前者减后者，各种子的均值）'
