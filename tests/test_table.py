@@ -351,4 +351,4 @@ def test_a_method_of_ones_own_is_a_script_and_a_row(call, tmp_path, monkeypatch)
         path = tmp_path / f'runs/BQ.bert.mine.seed42/predictions.{split}.tsv'
         write_predictions(path, [1, 0], scores, [('甲', '乙'), ('丙', '丁')])
     results, _ = evaluate(list_runs(tmp_path / 'runs')[0], 'accuracy', 'powell')
-    assert 'BERT+Mine' in as_text(build_sections(results, 'accuracy', 'powell', False, False, []))
+    assert 'BERT+Mine' in as_text(build_sections(results, 'accuracy', 'powell', False, False, {}))

@@ -45,7 +45,7 @@ def test_a_script_writes_a_complete_run(trained, data_dir):
     """Guards the run folder that other programs read, and a terminal without warnings."""
     done, folder = trained
     assert done.stderr == ''
-    assert 'tensorflow 2' in done.stdout.splitlines()[0]
+    assert 'tensorflow 2' in done.stdout.splitlines()[2]
     assert 'TOY audit: ' in done.stdout
     counts = read_json(folder / 'metrics.json')['audit']
     assert counts['test_sentences'] == 48 and counts['pairs_in_two_splits']['train, test'] == 0
