@@ -1,7 +1,4 @@
-"""The command line that the training scripts share, and how a script ends.
-
-TensorFlow-free, for download.py, eval_accuracy.py and train_table.py.
-"""
+"""The command line that the training scripts share, and how a script ends."""
 
 import argparse
 import contextlib
@@ -41,14 +38,8 @@ class Settings:
 def parse_args(doc: str, method: str, settings: Settings) -> argparse.Namespace:
     """Parse the flags of a training script, and check that the files are there.
 
-    Args:
-        doc: the script's docstring, shown above the flags.
-        method: the method's name in the run folder.
-        settings: used where no flag says otherwise, nor DEMO, which has a length and, for its
-            tiny BERT, a learning rate of its own.
-
-    Returns:
-        All arguments, with `method`.
+    The settings are used where no flag says otherwise, nor DEMO, which has a length and, for its
+    tiny BERT, a learning rate of its own.
 
     Raises:
         UserError: flags that exclude each other, or missing files.
@@ -101,40 +92,21 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     add('--data_dir', help=f'the folder of the tasks (default: {DATA_DIR})')
     add('--runs_dir', default='runs', help='where the run folder is made (default: runs)')
     add('--epochs', type=positive(int), help='default: as published')
-    add('--batch_size', type=positive(int), help='pairs a step (default: as published)')
-    add(
-        '--micro_batch',
-        type=positive(int),
-        metavar='N',
-        help='encode N pairs at a time on each device: same loss, less memory, slower (default: '
-        'all)',
-    )
+    add('--batch_size', type=positive(int), help='pairs per step (default: as published)')
+    text = 'encode N pairs at a time on each device: same loss, less memory, slower (default: all)'
+    add('--micro_batch', type=positive(int), metavar='N', help=text)
     add('--lr', type=positive(float), help='learning rate (default: as published)')
-    add('--maxlen', type=positive(int), help='tokens an input (default: as published)')
+    add('--maxlen', type=positive(int), help='tokens per input (default: as published)')
     add('--dropout_rate', type=fraction, default=0.1, help='hidden and attention (default: 0.1)')
     add('--seed', type=seed, default=42, help='of initialisation, order and dropout (default: 42)')
-    add(
-        '--select',
-        choices=('accuracy', 'spearman'),
-        default='accuracy',
-        help='what of valid the kept epoch has the best of; graded labels: always spearman '
-        '(default: accuracy)',
-    )
-    add(
-        '--pooling',
-        choices=POOLINGS,
-        default='cls',
-        help='[CLS] (default, as published), the mean, or the pooler: dense and tanh, or dense '
-        'alone (SimBERT)',
-    )
+    text = 'what the kept epoch is best in on valid; graded labels: spearman (default: accuracy)'
+    add('--select', choices=('accuracy', 'spearman'), default='accuracy', help=text)
+    text = '[CLS] (default, published), the mean, the pooler, or the pooler without tanh (SimBERT)'
+    add('--pooling', choices=POOLINGS, default='cls', help=text)
     add('--precision', choices=('fp32', 'bf16', 'fp16'), default='fp32', help='default: fp32')
     add('--device', choices=('auto', 'cpu'), default='auto', help='default: a GPU if there is one')
-    add(
-        '--strategy',
-        choices=('one', 'mirrored', 'multiworker'),
-        default='one',
-        help='one device (default), all GPUs of this machine, or the machines of TF_CONFIG',
-    )
+    text = 'one device (default), all GPUs of this machine, or the machines of TF_CONFIG'
+    add('--strategy', choices=('one', 'mirrored', 'multiworker'), default='one', help=text)
     add('--jit', action='store_true', help='compile the encoder of training steps with XLA')
     add('--keep_padding', action='store_true', help='encode padding too: slower, same result')
     add('--resume', action='store_true', help='go on if the run was interrupted; else start it')
@@ -150,7 +122,7 @@ def add_source_flags(add: Callable) -> None:
         help='of an encoder that is no run (default: what its folder says, else [CLS]; SimBERT: '
         'pooler_linear, SimCSE: pooler)',
     )
-    add('--maxlen', type=positive(int), help='tokens a text, likewise (default, else: 64)')
+    add('--maxlen', type=positive(int), help='tokens per text, likewise (default, else: 64)')
 
 
 def positive(number: type) -> Callable[[str], float]:

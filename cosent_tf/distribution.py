@@ -17,18 +17,16 @@ from cosent_tf.process import use_cpu
 
 STRATEGIES = {
     'one': lambda: None,
-    'mirrored': tf.distribute.MirroredStrategy,
-    'multiworker': tf.distribute.MultiWorkerMirroredStrategy,
+    'mirrored': tf.distribute.MirroredStrategy,  # the GPUs of this machine
+    'multiworker': tf.distribute.MultiWorkerMirroredStrategy,  # the machines of TF_CONFIG
 }
 PREFETCHED = 8  # parts of a batch, made ahead of the step that needs them
-LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
+# of a step, once another worker has ended
+WORKER_ERRORS = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 
 
 def use_device(name: str) -> None:
-    """Train on the GPUs that are there, or on none; to do before anything else in a process.
-
-    Args:
-        name: auto or cpu.
+    """Train on the GPUs that are there (auto), or on none (cpu); first thing in a process.
 
     Raises:
         UserError: auto, and TensorFlow does not see the GPU that is there.
@@ -47,10 +45,7 @@ def use_device(name: str) -> None:
 
 
 def use_strategy(name: str) -> None:
-    """Place all that is built from now on by a strategy; to do before anything is built.
-
-    Args:
-        name: one, mirrored (the GPUs of this machine) or multiworker (the machines of TF_CONFIG).
+    """Place all that is built from now on by one of `STRATEGIES`; before anything is built.
 
     Raises:
         UserError: multiworker without TF_CONFIG.
@@ -96,12 +91,12 @@ def distribute(
 
 
 def is_chief() -> bool:
-    """Tell whether this process is the one that writes."""
+    """Return whether this process is the one that writes."""
     return tf.distribute.get_strategy().extended.should_checkpoint
 
 
 def has_workers() -> bool:
-    """Tell whether other processes take part."""
+    """Return whether other processes take part."""
     return isinstance(tf.distribute.get_strategy(), STRATEGIES['multiworker'])
 
 
@@ -114,11 +109,7 @@ def gather(value: tf.Tensor) -> tf.Tensor:
 
 
 def copy_from_chief(variables: Iterable[tf.Variable]) -> None:
-    """Give variables the chief's values.
-
-    Raises:
-        RunError: another process has ended.
-    """
+    """Give variables the chief's values; see `from_chief`."""
     if has_workers():
         variables = list(variables)
         values = from_chief([variable.numpy() for variable in variables])
@@ -132,7 +123,6 @@ def from_chief(arrays: list[np.ndarray]) -> list[np.ndarray]:
     Raises:
         RunError: another process has ended.
     """
-    strategy = tf.distribute.get_strategy()
     if not has_workers():
         return arrays
 
@@ -143,13 +133,14 @@ def from_chief(arrays: list[np.ndarray]) -> list[np.ndarray]:
         kept = [tf.where(first, value, tf.zeros_like(value)) for value in values]
         return [context.all_reduce('SUM', value) for value in kept]
 
+    strategy = tf.distribute.get_strategy()
     try:
         shared = strategy.run(sum_up, ([tf.constant(array) for array in arrays],))
-    except LOST as error:
+    except WORKER_ERRORS as error:
         raise lost_worker() from error
     return [strategy.experimental_local_results(value)[0].numpy() for value in shared]
 
 
 def lost_worker() -> RunError:
-    """Return what to say after an error of `LOST`, where there are other processes."""
+    """Return what to raise after one of `WORKER_ERRORS`, where there are other workers."""
     return RunError('another worker has ended, see there; then start all of them with --resume')

@@ -55,7 +55,7 @@ def show_uncaught(
         return sys.__excepthook__(kind, error, traceback)
     python = _CHECKOUT / '.venv' / 'bin' / 'python'
     is_used = Path(sys.executable).parent.resolve() == python.parent.resolve()
-    is_cure = python.exists() and not is_used
-    command = shlex.join([str(python), *sys.argv]) if is_cure else _INSTALL
+    is_elsewhere = python.exists() and not is_used
+    command = shlex.join([str(python), *sys.argv]) if is_elsewhere else _INSTALL
     script = Path(sys.argv[0]).name
     print(f'{script}: error: {sys.executable} has no {name}: {command}', file=sys.stderr)

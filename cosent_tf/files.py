@@ -1,15 +1,12 @@
-"""Files that appear whole or not at all, whatever happens while they are written.
-
-TensorFlow-free.
-"""
+"""Files that appear whole or not at all, whatever happens while they are written."""
 
 import errno
 import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -18,9 +15,7 @@ from cosent_tf.errors import UserError, WriteError
 
 SUMS_FILE = 'SHA256SUMS'  # of what was fetched into a folder, as `sha256sum -c` reads it
 TEMPORARY = '.tmp'  # in the names of files that are not whole yet
-
-# What a file system without locks answers.
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # its answers
 
 
 def write_atomic(path: str | Path, writer: Callable[[Path], object]) -> None:
@@ -38,47 +33,45 @@ def write_atomic(path: str | Path, writer: Callable[[Path], object]) -> None:
     path = Path(path)
     temporary = path.with_name(f'.{path.name}{TEMPORARY}{os.getpid()}{path.suffix}')
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch()  # with the umask's mode; safetensors replaces it by a file of mode 0600
-        mode = temporary.stat().st_mode
-        writer(temporary)
-        temporary.chmod(mode)
-        with temporary.open('r+b') as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with _refusals(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.touch()  # with the umask's mode; safetensors replaces it by one of mode 0600
+            mode = temporary.stat().st_mode
+            writer(temporary)
+            temporary.chmod(mode)
+            with temporary.open('r+b') as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
     except UnicodeError as error:
         raise UserError(f'{path}: cannot be written: {error}') from error
-    except OSError as error:
-        raise WriteError(f'{path}: cannot be written: {error.strerror or error}') from error
     finally:
         with suppress(OSError):  # gone when all went well
             temporary.unlink()
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, if they are not there.
-
-    Raises:
-        WriteError: the file system refuses.
-    """
+@contextmanager
+def _refusals(path: Path, what: str = 'written') -> Iterator[None]:
+    """Turn what the file system says into a WriteError."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
-        raise WriteError(f'{folder}: cannot be written: {error.strerror}') from error
+        raise WriteError(f'{path}: cannot be {what}: {error.strerror or error}') from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, if they are not there; WriteError if that is refused."""
+    with _refusals(folder):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def lock_folder(folder: Path, doing: str) -> FileLock:
     """Make a folder, and lock it until the lock is released or the process ends.
 
-    Args:
-        folder: may be there already.
-        doing: what another process that holds the lock is doing.
-
     Returns:
         The lock; where the file system has none, which is said, it is not `is_locked`.
 
     Raises:
-        UserError: another process holds it.
+        UserError: another process holds it, and is `doing` this.
         WriteError: the file system refuses.
     """
     make_folder(folder)
@@ -97,15 +90,9 @@ def lock_folder(folder: Path, doing: str) -> FileLock:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, if it is there.
-
-    Raises:
-        WriteError: the file system refuses.
-    """
-    try:
+    """Remove a file, if it is there; WriteError if that is refused."""
+    with _refusals(path, 'removed'):
         path.unlink(missing_ok=True)
-    except OSError as error:
-        raise WriteError(f'{path}: cannot be removed: {error.strerror}') from error
 
 
 def remove_temporaries(folder: Path) -> None:

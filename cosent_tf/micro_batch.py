@@ -2,12 +2,10 @@
 
 The CoSENT loss compares all pairs of a batch, so that adding up gradients of smaller batches would
 train by another loss. Instead the rows are encoded in chunks, keeping the outputs alone; the loss
-of all of them says what is wanted of each output; and every chunk is encoded once more, with the
-same dropout masks, to bring that gradient to the weights: a forward pass more, for the memory of
-one chunk.
+of all of them gives the gradient of each output; and every chunk is encoded once more, with the
+same dropout masks, to bring it to the weights: a forward pass more, for the memory of one chunk.
 
-Reference: Gao et al., "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup",
-arXiv 2101.06983 (GradCache).
+Reference: GradCache, Gao et al., arXiv 2101.06983.
 """
 
 from collections.abc import Callable
@@ -50,8 +48,7 @@ def apply_in_chunks(
 
 
 def _outputs(apply: Apply, chunks: tf.Tensor, width: int) -> tf.Tensor:
-    """Return the outputs of all chunks, (sum of m, D)."""
-    # a TensorArray holds chunks of different size
+    """Return the outputs of all chunks, (sum of m, D); a TensorArray holds different m."""
     outputs = tf.TensorArray(tf.float32, chunks, infer_shape=False, element_shape=(None, width))
 
     def step(chunk: tf.Tensor, outputs: tf.TensorArray) -> tuple:

@@ -1,7 +1,4 @@
-"""Where a run finds data and encoder: as given, as the environment says, or by default.
-
-What is missing is named with the full path, what belongs there, and how to get it.
-"""
+"""Where a run finds data and encoder: as given, as the environment says, or by default."""
 
 import os
 import shlex
@@ -35,9 +32,8 @@ def has_own_data(folder: str) -> bool:
     Other than the default folder, one that is empty, and those that download.py has filled.
     """
     path = Path(folder)
-    if path.resolve() == Path(DATA_DIR).resolve() or (path / SUMS_FILE).exists():
-        return False
-    return path.is_dir() and any(path.iterdir())
+    is_ours = path.resolve() == Path(DATA_DIR).resolve() or (path / SUMS_FILE).exists()
+    return not is_ours and path.is_dir() and any(path.iterdir())
 
 
 def encoder_folder(model: str) -> str:
@@ -47,32 +43,26 @@ def encoder_folder(model: str) -> str:
 
 
 def has_demo_bert(args: Namespace) -> bool:
-    """Tell whether a run starts from the tiny BERT of DEMO, made on the spot."""
+    """Return whether a run starts from the tiny BERT of DEMO, made on the spot."""
     return args.task == 'DEMO' and args.model == 'bert' and not args.bert_dir
 
 
 def find_data(args: Namespace) -> None:
-    """Set the folder of the data, and make those of DEMO.
-
-    Raises:
-        UserError: they are not there.
-    """
+    """Set the folder of the data, and make those of DEMO; a UserError says how to get others."""
     if args.task == 'DEMO' and not args.data_dir:
         from cosent_tf.demo.task import make_demo_data
 
         make_demo_data(DEMO_DATA_DIR)
         args.data_dir = DEMO_DATA_DIR
-    folder = data_folder(args.data_dir)
-    for split in SPLITS:
-        path = split_path(folder, args.task, split)
+    folder, known, fetched = data_folder(args.data_dir), '', ''
+    if args.task not in PAIRS:
+        known = f' (known tasks: {", ".join(PAIRS)}, DEMO)'
+    elif has_own_data(folder):
+        fetched = f'python download.py --only data --data_dir {DATA_DIR} fetches them elsewhere; '
+    else:
+        fetched = _fetched_by('data', args)
+    for path in (split_path(folder, args.task, split) for split in SPLITS):
         if not path.is_file():
-            known = '' if args.task in PAIRS else f' (known tasks: {", ".join(PAIRS)}, DEMO)'
-            fetched = ''
-            if args.task in PAIRS:
-                fetched = _fetched_by('data', args)
-                if has_own_data(folder):
-                    fetched = f'python download.py --only data --data_dir {DATA_DIR} fetches them '
-                    fetched += 'elsewhere; '
             raise UserError(
                 f'{path.absolute()} not found: task {args.task!r}{known} needs its train, valid '
                 f'and test files there (.data, .tsv, .csv or .jsonl, also .gz); {fetched}'
@@ -82,11 +72,7 @@ def find_data(args: Namespace) -> None:
 
 
 def find_encoder(args: Namespace) -> None:
-    """Set the folder of the encoder, and make that of DEMO.
-
-    Raises:
-        UserError: it is not there.
-    """
+    """Set the folder of the encoder, and make that of DEMO; see `find_data`."""
     if has_demo_bert(args):
         from cosent_tf.demo.task import make_demo_bert
 

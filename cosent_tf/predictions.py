@@ -80,8 +80,7 @@ def read_predictions(path: str | Path) -> Predictions:
     path = Path(path)
     header, *lines = _read_lines(path)
     names = header.split('\t')
-    scores = len(names) - 3
-    if scores < 1 or names != _header(scores):
+    if len(names) < 4 or names != _header(len(names) - 3):
         raise UserError(
             f'{path}:1: the header is {header[:80]!r}, expected label, score (or score_0, '
             'score_1, …), text1, text2, tab-separated'
@@ -100,7 +99,7 @@ def read_predictions(path: str | Path) -> Predictions:
         labels = np.full(len(rows), np.nan)
     table = [_numbers(path, column, 'score', float) for column in columns[1:-2]]
     texts = list(zip(*columns[-2:], strict=True))
-    return Predictions(labels, table[0] if scores == 1 else np.stack(table, axis=1), texts)
+    return Predictions(labels, table[0] if len(table) == 1 else np.stack(table, axis=1), texts)
 
 
 def _header(scores: int) -> list[str]:

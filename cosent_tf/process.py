@@ -7,9 +7,7 @@ import platform
 import sys
 from collections.abc import Iterator
 
-# malloc.h of glibc; mallopt(3)
-_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
-_NEVER = -1
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # mallopt(3)
 
 
 def configure_process() -> None:
@@ -46,8 +44,8 @@ def use_cpu() -> None:
 def grow_gpu_memory() -> None:
     """Let TensorFlow take GPU memory as it needs it, not all at once: others may use the GPU too.
 
-    Without effect on GPUs that this process uses already, or has configured otherwise.
-    TF_FORCE_GPU_ALLOW_GROWTH=false in the environment overrules it.
+    Without effect on GPUs that this process uses already or has configured otherwise, and where
+    TF_FORCE_GPU_ALLOW_GROWTH=false is in the environment.
     """
     import tensorflow as tf
 
@@ -60,15 +58,14 @@ def use_cores() -> None:
     """On a CPU, run operations side by side instead of splitting each one over all cores.
 
     The two groups that a batch is encoded in (vectors.PooledVector) do not wait for each other, and
-    many of their operations are too small to be split. Measured on 2 cores only; where there are
-    more, larger operations share the threads that remain.
+    many of their operations are too small to be split. Measured on 2 cores only.
     """
     import tensorflow as tf
 
-    allowed = getattr(os, 'sched_getaffinity', None)  # not on macOS
-    cores = len(allowed(0)) if allowed else os.cpu_count() or 1
     if tf.config.get_visible_devices('GPU') or 'TF_NUM_INTRAOP_THREADS' in os.environ:
         return
+    allowed = getattr(os, 'sched_getaffinity', None)  # not on macOS
+    cores = len(allowed(0)) if allowed else os.cpu_count() or 1
     with contextlib.suppress(RuntimeError):  # too late, TensorFlow has been used in this process
         tf.config.threading.set_intra_op_parallelism_threads(-(-cores // 2))
         tf.config.threading.set_inter_op_parallelism_threads(cores)
@@ -79,19 +76,16 @@ def keep_freed_memory() -> None:
 
     A step on the CPU allocates and frees gigabytes in blocks of megabytes. By default each is a
     mmap of its own, or shrinks the heap when it goes: the kernel must then zero every page again.
-    The price: the process stays as large as it was at its largest moment.
-
-    To do before the first thread starts. Does nothing without glibc, nor where the environment
-    has settings for its malloc, which are then the user's to choose.
+    The price: the process stays as large as it was at its largest moment. To do before the first
+    thread starts. Without effect where there is no glibc, or settings in the environment for it.
     """
-    chosen = any(name.startswith('MALLOC_') for name in os.environ)
-    if chosen or 'glibc.malloc' in os.environ.get('GLIBC_TUNABLES', ''):
-        return
-    if platform.libc_ver()[0] != 'glibc':
+    is_chosen = any(name.startswith('MALLOC_') for name in os.environ)
+    is_chosen |= 'glibc.malloc' in os.environ.get('GLIBC_TUNABLES', '')
+    if is_chosen or platform.libc_ver()[0] != 'glibc':
         return
     mallopt = ctypes.CDLL(None).mallopt
     mallopt(_M_MMAP_MAX, 0)  # big blocks come from the heap too,
-    mallopt(_M_TRIM_THRESHOLD, _NEVER)  # which never shrinks,
+    mallopt(_M_TRIM_THRESHOLD, -1)  # which never shrinks,
     mallopt(_M_ARENA_MAX, 1)  # and is one for all threads: the others' are too small for big blocks
 
 

@@ -24,13 +24,8 @@ codecs.register_error('cosent_tf.plain', _plain)
 class Screen:
     """A standard stream that fails once at most: what is written later goes nowhere.
 
-    Args:
-        stream: what to write to; None, as Python has it where it was closed from the start, is
-            nowhere.
-        is_needed: raise the error of a write, or else say it on stderr and go on.
-
-    Attributes:
-        error: why the stream cannot be written, or None.
+    The error of a write is kept, and raised if the stream `is_needed`, else printed on stderr. None
+    in place of a stream, as Python has it where it was closed from the start, is nowhere.
     """
 
     def __init__(self, stream: TextIO | None, is_needed: bool) -> None:

@@ -14,7 +14,7 @@ from cosent_tf.cli import this_command
 from cosent_tf.data import Batches, Split
 from cosent_tf.decisions import fit_rule
 from cosent_tf.distribution import (
-    LOST,
+    WORKER_ERRORS,
     distribute,
     gather,
     has_workers,
@@ -36,8 +36,8 @@ Score = Callable[[str], np.ndarray]  # the name of a split → scores (n,) or (n
 class Model(keras.Model):
     """A keras.Model whose `fit` logs the loss of each step itself, not its mean so far.
 
-    Of several replicas, each one computes the loss of the whole batch, and Keras gives it an equal
-    share of it; the shares are summed in the gradient and in the log.
+    Each replica computes the loss of the whole batch, and Keras gives it an equal share of it; the
+    shares are summed in the gradient and in the log.
     """
 
     chunk_rows = None  # encoded at once in a step, if not all rows of a replica
@@ -120,10 +120,9 @@ def fit(model: Model, batches: Batches, score: Score, splits: dict[str, Split], 
 
     Args:
         model: compiled, token ids → outputs.
-        batches: the training pairs.
-        score: the name of a split → its scores, with the model as it is.
+        batches: of the training pairs.
+        score: with the model as it is.
         splits: train, valid and test.
-        run: what `start_run` returned.
 
     Raises:
         RunError: not finite, out of memory, interrupted, …: what to do is in the message.
@@ -134,7 +133,7 @@ def fit(model: Model, batches: Batches, score: Score, splits: dict[str, Split], 
     # Made now: a variable made within the first step would have the whole step traced twice.
     model.optimizer._create_all_weights(model.trainable_variables)
     progress = Progress(len(splits['train'].pairs), quiet=not is_chief())
-    with _faults_told(args), progress:
+    with _explained_errors(args), progress:
         run.restore(model)
         idle = _idle_batches(model, batches)
         if run.state.epoch < args.epochs:
@@ -165,13 +164,14 @@ def _idle_batches(model: Model, batches: Batches) -> dict[str, int]:
 
 
 @contextmanager
-def _faults_told(args: Namespace) -> Iterator[None]:
+def _explained_errors(args: Namespace) -> Iterator[None]:
     """Turn what stops a training into a RunError that says what to do."""
+    resume = f'{this_command("--overwrite", "--resume")} --resume'
     try:
         yield
     except WriteError as error:
-        raise RunError(f'{error}; once it can be, go on: {_resume_command()}') from error
-    except LOST as error:
+        raise RunError(f'{error}; once it can be, go on: {resume}') from error
+    except WORKER_ERRORS as error:
         if has_workers():
             raise lost_worker() from error
         raise  # a fault of this process, which TensorFlow's own message tells
@@ -182,11 +182,7 @@ def _faults_told(args: Namespace) -> Iterator[None]:
             f'--maxlen (now {args.maxlen}) needs less, too; an epoch already kept needs --overwrite'
         ) from error
     except KeyboardInterrupt:
-        raise RunError(f'interrupted; go on: {_resume_command()}') from None
-
-
-def _resume_command() -> str:
-    return f'{this_command("--overwrite", "--resume")} --resume'
+        raise RunError(f'interrupted; go on: {resume}') from None
 
 
 def make_dataset(batches: Batches, first_epoch: int) -> tf.data.Dataset:
@@ -199,19 +195,18 @@ def _score_best(run: Run, score: Score, splits: dict[str, Split], idle: dict[str
     """Score valid and test with the best epoch's weights; write predictions and metrics."""
     args, folder, state = run.args, run.folder, run.state
     start = time.perf_counter()
-    valid, test = splits['valid'], splits['test']
-    valid_scores, test_scores = score('valid'), score('test')
+    scores = {name: score(name) for name in ('valid', 'test')}
     seconds = time.perf_counter() - start
     if not is_chief():
         return
-    write_predictions(folder / VALID_FILE, valid.labels, valid_scores, valid.pairs)
-    write_predictions(folder / TEST_FILE, test.labels, test_scores, test.pairs)
+    for name, file in (('valid', VALID_FILE), ('test', TEST_FILE)):
+        write_predictions(folder / file, splits[name].labels, scores[name], splits[name].pairs)
     run.write_tables()
-    rule = fit_rule(valid.labels, valid_scores, args.method)
+    rule = fit_rule(splits['valid'].labels, scores['valid'], args.method)
     measures = {
         f'{name}_{measure}': value
-        for name, split, scores in (('valid', valid, valid_scores), ('test', test, test_scores))
-        for measure, value in rule.measures(split.labels, scores).items()
+        for name in scores
+        for measure, value in rule.measures(splits[name].labels, scores[name]).items()
     }
     metrics = {
         'best_epoch': state.best_epoch,

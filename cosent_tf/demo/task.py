@@ -1,4 +1,4 @@
-"""The embedded default: sentence pairs and a tiny BERT, made on the spot from a seed.
+"""The pairs and the tiny BERT of the task DEMO.
 
 A sentence tells who did something and some of six details of it. The two of a pair are about one
 person and one thing, and mention a detail at least in common. A positive agrees wherever both
@@ -44,12 +44,8 @@ BERT = {  # Google's bert_config.json, without the size of the vocabulary
     'attention_probs_dropout_prob': 0.1,
     'initializer_range': 0.1,
 }
-CHECKPOINT = [
-    'bert_config.json',
-    'vocab.txt',
-    'bert_model.ckpt.data-00000-of-00001',
-    'bert_model.ckpt.index',
-]
+WEIGHTS = 'bert_model.ckpt'
+CHECKPOINT = ['bert_config.json', 'vocab.txt', f'{WEIGHTS}.data-00000-of-00001', f'{WEIGHTS}.index']
 
 
 def _say(who: str, details: list[list[str]], values: Sequence[int], mentioned: set[int]) -> str:
@@ -100,7 +96,7 @@ def demo_pairs() -> dict[str, list[Pair]]:
 
 
 def _complete(folder: Path, names: list[str], write: Callable[[Path], None]) -> None:
-    """Fill a folder with files that appear whole or not at all.
+    """Fill a folder with files that appear whole or not at all, unless all are there.
 
     `write` fills a temporary folder beside it, whose files then move over one by one. Several
     processes may do so at once, because all of them write the same.
@@ -176,12 +172,9 @@ def make_demo_bert(bert_dir: str | Path) -> None:
 
 
 def write_bert(folder: Path, vocab: list[str], sizes: dict) -> None:
-    """Write an untrained BERT in the format of Google, without a pooler.
+    """Write an untrained BERT in the format of Google, without a pooler, into a folder.
 
-    Args:
-        folder: must be there.
-        vocab: the tokens.
-        sizes: bert_config.json without the size of the vocabulary.
+    `sizes` is bert_config.json without the size of the vocabulary.
     """
     from cosent_tf.bert.compat import tf  # here: the data alone need no TensorFlow
 
@@ -193,4 +186,4 @@ def write_bert(folder: Path, vocab: list[str], sizes: dict) -> None:
             tf.compat.v1.get_variable(name, initializer=value)
         session.run(tf.compat.v1.global_variables_initializer())
         saver = tf.compat.v1.train.Saver()
-        saver.save(session, str(folder / 'bert_model.ckpt'), write_meta_graph=False)
+        saver.save(session, str(folder / WEIGHTS), write_meta_graph=False)

@@ -1,7 +1,4 @@
-"""config.json of a run: what it was made of, and whether another start would make the same.
-
-TensorFlow-free.
-"""
+"""config.json of a run: what it was made of, and whether another start would make the same."""
 
 import subprocess
 from argparse import Namespace
@@ -24,10 +21,7 @@ NO_SETTINGS = ('resume', 'overwrite', 'runs_dir', 'device')  # arguments that ch
 
 
 def checksums(args: Namespace) -> dict[str, dict[str, str]]:
-    """Return the SHA-256 of the files that a run starts from, by kind and path.
-
-    Reading one that is missing fails later.
-    """
+    """Return the SHA-256 of the files that a run starts from, those that are there, by kind."""
     bert_dir = Path(args.bert_dir)
     paths = (
         (split_path(args.data_dir, args.task, name) for name in SPLITS),
@@ -58,8 +52,7 @@ def find_changes(folder: Path, args: Namespace, now: dict[str, dict[str, str]]) 
     from epoch 1 on.
 
     Args:
-        folder: of the run.
-        args: all arguments of the start now; folders that are None are not compared.
+        args: of the start now; folders that are None are not compared.
         now: its `checksums`, of the kinds that are to be compared.
 
     Raises:
@@ -69,10 +62,9 @@ def find_changes(folder: Path, args: Namespace, now: dict[str, dict[str, str]]) 
 
     defaults = vars(training_parser('').parse_args(['--task', '']))
     try:
-        before = read_json(folder / CONFIG_FILE)
+        before = {'weights_sha256': {}} | read_json(folder / CONFIG_FILE)  # not in older runs
         arguments = defaults | dict(before['arguments'])
-        sums = {kind: _by_place(before[kind]) for kind in FILES[:2]}
-        sums['weights_sha256'] = _by_place(before.get('weights_sha256', {}))  # not in older runs
+        sums = {kind: _by_place(before[kind]) for kind in FILES}
         settings = [
             f'--{name} {arguments.get(name)}, now {value}'
             for name, value in vars(args).items()
@@ -131,11 +123,7 @@ def _sha256_once(path: Path, _modified: int) -> str:
 
 
 def git_commit(file: Path) -> str | None:
-    """Return the commit that a tracked file is checked out of, -dirty after it if files differ.
-
-    A file that its repository does not track, as of an environment within another project, has
-    none.
-    """
+    """Return the commit that a tracked file is checked out of, -dirty after it if files differ."""
     git = ['git', '-C', file.parent]
     describe = [*git, 'describe', '--always', '--dirty', '--abbrev=40', '--exclude=*']  # no tag
     run = {'capture_output': True, 'text': True, 'check': True}

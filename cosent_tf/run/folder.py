@@ -1,7 +1,4 @@
-"""The run folder `runs/{task}.{model}.{method}.seed{n}/`: its name, its files, the list of all.
-
-TensorFlow-free.
-"""
+"""The run folder `runs/{task}.{model}.{method}.seed{n}/`: its name, its files, the list of all."""
 
 import re
 from contextlib import suppress
@@ -73,11 +70,8 @@ def list_runs(runs_dir: str | Path) -> tuple[list[FinishedRun], list[Path]]:
     program's and complete. Folders with other names, or with none of these files, are ignored; one
     that cannot be entered counts as finished, and reading it fails.
 
-    Args:
-        runs_dir: path of the folder; it need not exist.
-
     Returns:
-        The finished runs, and the folders of the unfinished ones.
+        The finished runs, and the folders of the unfinished ones; none if `runs_dir` is not there.
 
     Raises:
         UserError: `runs_dir` cannot be listed.

@@ -12,14 +12,10 @@ FIRST_STEPS = 50  # that the expected time is measured on
 
 
 class Progress(keras.callbacks.Callback):
-    """Says after the first steps how long it will take, and in a log how far it is, all the time.
+    """Prints after the first steps how long it will take, and in a log, regularly, how far it is.
 
-    The lines come from a thread, so that they come while a step is compiled or a split is scored,
-    too. On a terminal Keras's own bar takes their place.
-
-    Args:
-        pairs: of training.
-        quiet: says nothing at all, as workers other than the chief.
+    The lines come from a thread, also while a step is compiled or a split is scored. On a terminal
+    Keras's own bar takes their place; workers other than the chief are `quiet`.
     """
 
     def __init__(self, pairs: int, quiet: bool = False) -> None:
@@ -29,7 +25,7 @@ class Progress(keras.callbacks.Callback):
         self.steps_timed, self.step_seconds = 0, 0.0  # compiling the first step, and not timed
         self.epochs_timed, self.scoring_seconds = 0, 0.0
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._tell, daemon=True)
+        self._thread = threading.Thread(target=self._print_lines, daemon=True)
 
     def __enter__(self) -> 'Progress':
         if not (self.quiet or sys.stdout.isatty()):
@@ -64,11 +60,11 @@ class Progress(keras.callbacks.Callback):
 
     def time_left(self) -> timedelta:
         """Return what is left at the pace so far, in whole seconds; once a step was timed."""
-        epochs, steps = self.params['epochs'], self.params['steps']
-        steps_left = (epochs - self.epoch + 1) * steps - self.step
+        epochs_left = self.params['epochs'] - self.epoch + 1
+        steps_left = epochs_left * self.params['steps'] - self.step
         seconds = steps_left * self.step_seconds / self.steps_timed
         if self.epochs_timed:
-            seconds += (epochs - self.epoch + 1) * self.scoring_seconds / self.epochs_timed
+            seconds += epochs_left * self.scoring_seconds / self.epochs_timed
         return timedelta(seconds=round(seconds))
 
     def line(self) -> str:
@@ -87,6 +83,6 @@ class Progress(keras.callbacks.Callback):
         rate = self.pairs / steps * self.steps_timed / self.step_seconds
         return f'{figures}, {rate:.1f} pairs/s, {self.time_left()} left'
 
-    def _tell(self) -> None:
+    def _print_lines(self) -> None:
         while not self._stop.wait(INTERVAL):
             print(self.line(), flush=True)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from cosent_tf.bert.compat import device_name, keras, tf, versions
 from cosent_tf.bert.formats import read_config
@@ -43,22 +42,17 @@ UNITS = {'accuracy': ('accuracy', ' %'), 'spearman': ('Spearman', ' (×100)')}
 
 
 class Run:
-    """A training run: its arguments, its folder, and how far it is.
+    """A training run: the arguments of its script, its folder, and how far it is.
 
-    Of several processes the chief alone writes: the others call the same methods.
-
-    Attributes:
-        args: the arguments of the script.
-        folder: `runs/{task}.{model}.{method}.seed{n}`, locked by the chief.
-        state: epochs done, history and losses; see `State`.
+    Of several processes the chief alone writes: the others call the same methods. These raise
+    a WriteError where the folder cannot be written, a UserError where a file in it is broken or of
+    another model, and a RunError where another process has ended.
     """
 
     def __init__(self, args: Namespace) -> None:
         self.args = args
         self.folder = Path(args.runs_dir) / run_name(args.task, args.model, args.method, args.seed)
         self.state = State()
-        self._lock: FileLock | None = None
-        self._config: dict = {}
 
     def open(self) -> bool:
         """Lock the folder, and check that the run can be started, or go on, as asked.
@@ -72,33 +66,28 @@ class Run:
             UserError: the run is finished, in progress, or does not fit --resume.
         """
         args, folder = self.args, self.folder
-        self._lock = _lock(folder)
+        try:
+            self._lock = lock_folder(folder, 'training this run')
+        except WriteError as error:
+            raise UserError(f'{error}; --runs_dir names another place') from error
+        if self._lock.is_locked:
+            remove_temporaries(folder)  # nobody else is writing them
         self._config = _config(args)  # of the files before they are read
         finished = is_finished(folder)
-        if args.overwrite or not (finished or self._path(STATE_FILE).exists()):
+        if args.overwrite or not (finished or (self.folder / STATE_FILE).exists()):
             return False
         if not args.resume:
-            raise UserError(
-                f'{folder}: this run is finished; --overwrite starts it anew'
-                if finished
-                else f'{folder}: this run was interrupted; --resume goes on, --overwrite starts '
-                'anew'
-            )
+            problem = 'is finished;' if finished else 'was interrupted; --resume goes on,'
+            raise UserError(f'{folder}: this run {problem} --overwrite starts it anew')
         if changes := find_changes(folder, args, self._config):
             raise UserError(f'{folder}: {"; ".join(changes)}; --overwrite starts the run anew')
         if finished:
             self.show_figures()
-            remove(self._path(STATE_FILE))  # of a process killed just before that
+            remove(self.folder / STATE_FILE)  # of a process killed just before that
         return finished
 
     def restore(self, model: keras.Model) -> None:
-        """Go on after the last epoch that was saved; or clear the folder and begin.
-
-        Raises:
-            WriteError: the folder cannot be written.
-            UserError: the saved state is broken, or of another model.
-            RunError: another process has ended.
-        """
+        """Go on after the last epoch that was saved; or clear the folder and begin."""
         if is_chief():
             self._begin()
             self.state = self._read_state(model)
@@ -108,28 +97,19 @@ class Run:
         state.epoch, state.best_epoch, state.best_value = int(shared[0]), int(shared[1]), shared[2]
 
     def save_epoch(self, model: keras.Model, is_best: bool) -> None:
-        """Write what the next epoch starts from, the weights if they are the best, and tables.
-
-        Raises:
-            WriteError: the folder cannot be written.
-        """
+        """Write what the next epoch starts from, the weights if they are the best, and tables."""
         if not is_chief():
             return
         # In this order: with the state written, everything after it can be made again from it.
-        write_state(self._path(STATE_FILE), self.state, model)
+        write_state(self.folder / STATE_FILE, self.state, model)
         if is_best:
-            write_weights(self._path(WEIGHTS_FILE), model_weights(model))
+            write_weights(self.folder / WEIGHTS_FILE, model_weights(model))
         self.write_tables()
 
     def load_best(self, model: keras.Model) -> None:
-        """Give a model the weights of the best epoch.
-
-        Raises:
-            UserError: they are missing or broken.
-            RunError: another process has ended.
-        """
+        """Give a model the weights of the best epoch."""
         if is_chief():
-            read_weights(self._path(WEIGHTS_FILE), model_weights(model))
+            read_weights(self.folder / WEIGHTS_FILE, model_weights(model))
         copy_from_chief(model_weights(model).values())
 
     def write_tables(self) -> None:
@@ -138,26 +118,18 @@ class Run:
         lines = [','.join(history[0])]
         for row in history:
             lines.append(','.join('' if value is None else str(value) for value in row.values()))
-        write_text(self._path(HISTORY_FILE), '\n'.join(lines) + '\n')
+        write_text(self.folder / HISTORY_FILE, '\n'.join(lines) + '\n')
         steps = (f'{step},{loss}\n' for step, loss in enumerate(self.state.losses, 1))
-        write_text(self._path(LOSSES_FILE), 'step,loss\n' + ''.join(steps))
+        write_text(self.folder / LOSSES_FILE, 'step,loss\n' + ''.join(steps))
 
     def finish(self, metrics: dict) -> None:
-        """Write metrics.json, the last file: with it the run is finished. Show its figures.
-
-        Raises:
-            WriteError: the folder cannot be written.
-        """
-        write_json(self._path(METRICS_FILE), metrics)
-        remove(self._path(STATE_FILE))
+        """Write metrics.json, the last file: with it the run is finished. Show its figures."""
+        write_json(self.folder / METRICS_FILE, metrics)
+        remove(self.folder / STATE_FILE)
         self.show_figures()
 
     def show_figures(self) -> None:
-        """Print what the finished run has reached.
-
-        Raises:
-            UserError: its metrics.json is broken.
-        """
+        """Print what the finished run has reached."""
         metrics = read_metrics(self.folder)
         try:
             select = metrics['select']
@@ -167,26 +139,22 @@ class Run:
             note = '' if split == 'test' else '; test has no labels to measure by'
             print(f'{split} {measure} {figure} with epoch {metrics["best_epoch"]}{note}')
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f'{self._path(METRICS_FILE)}: not the figures of a run: {error}'
-            ) from error
+            path = self.folder / METRICS_FILE
+            raise UserError(f'{path}: not the figures of a run: {error}') from error
         runs_dir = str(self.args.runs_dir)
         flags = '' if runs_dir == 'runs' else f' --runs_dir {shlex.quote(runs_dir)}'
         print(f'written to {self.folder}; to see the table: python eval_accuracy.py{flags}')
 
-    def _path(self, name: str) -> Path:
-        return self.folder / name
-
     def _begin(self) -> None:
         """Clear what an earlier start has left, and write config.json; not if the run goes on."""
-        if not self.args.overwrite and self._path(STATE_FILE).exists():
+        if not self.args.overwrite and (self.folder / STATE_FILE).exists():
             return
         for name in CLEARED:
-            remove(self._path(name))
-        write_json(self._path(CONFIG_FILE), self._config)
+            remove(self.folder / name)
+        write_json(self.folder / CONFIG_FILE, self._config)
 
     def _read_state(self, model: keras.Model) -> State:
-        state, best = read_state(self._path(STATE_FILE), model), self._path(WEIGHTS_FILE)
+        state, best = read_state(self.folder / STATE_FILE, model), self.folder / WEIGHTS_FILE
         if 0 < state.best_epoch < state.epoch:
             read_arrays(best, model_weights(model))  # fails now, not hours later
         elif state.epoch:  # the state is the last thing known to be written
@@ -236,14 +204,3 @@ def _config(args: Namespace) -> dict:
         **checksums(args),
         'started': datetime.now(UTC).isoformat(timespec='seconds'),
     }
-
-
-def _lock(folder: Path) -> FileLock:
-    """Hold the run folder until the run is given up, or this process ends."""
-    try:
-        lock = lock_folder(folder, 'training this run')
-    except WriteError as error:
-        raise UserError(f'{error}; --runs_dir names another place') from error
-    if lock.is_locked:
-        remove_temporaries(folder)  # nobody else is writing them
-    return lock

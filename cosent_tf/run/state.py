@@ -20,11 +20,7 @@ class State:
 
 
 def write_state(path: Path, state: State, model: keras.Model) -> None:
-    """Write the state of a run with the variables that its next step depends on.
-
-    Raises:
-        WriteError: the file system refuses.
-    """
+    """Write the state of a run with the variables that its next step depends on."""
     write_weights(path, state_variables(model), asdict(state))
 
 
