@@ -116,12 +116,8 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
 
 def add_source_flags(add: Callable) -> None:
     """Add the flags that say how a folder of an encoder is used."""
-    add(
-        '--pooling',
-        choices=POOLINGS,
-        help='of an encoder that is no run (default: what its folder says, else [CLS]; SimBERT: '
-        'pooler_linear, SimCSE: pooler)',
-    )
+    text = 'of an encoder that is no run (default: what its folder says, else [CLS]; SimBERT: '
+    add('--pooling', choices=POOLINGS, help=f'{text}pooler_linear, SimCSE: pooler)')
     add('--maxlen', type=positive(int), help='tokens per text, likewise (default, else: 64)')
 
 

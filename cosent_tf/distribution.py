@@ -7,7 +7,8 @@ one device; its gradient flows back to each replica's own rows.
 
 import importlib.util
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -21,16 +22,10 @@ STRATEGIES = {
     'multiworker': tf.distribute.MultiWorkerMirroredStrategy,  # the machines of TF_CONFIG
 }
 PREFETCHED = 8  # parts of a batch, made ahead of the step that needs them
-# of a step, once another worker has ended
-WORKER_ERRORS = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 
 
 def use_device(name: str) -> None:
-    """Train on the GPUs that are there (auto), or on none (cpu); first thing in a process.
-
-    Raises:
-        UserError: auto, and TensorFlow does not see the GPU that is there.
-    """
+    """Train on the GPUs that are there (auto), or on none (cpu); first thing in a process."""
     if name == 'cpu':
         use_cpu()
     elif has_hidden_gpu():
@@ -45,11 +40,7 @@ def use_device(name: str) -> None:
 
 
 def use_strategy(name: str) -> None:
-    """Place all that is built from now on by one of `STRATEGIES`; before anything is built.
-
-    Raises:
-        UserError: multiworker without TF_CONFIG.
-    """
+    """Place all that is built from now on by one of `STRATEGIES`; before anything is built."""
     if name == 'multiworker' and 'TF_CONFIG' not in os.environ:
         raise UserError(
             '--strategy multiworker needs TF_CONFIG in the environment of every process, such as '
@@ -67,12 +58,10 @@ def replicas() -> int:
 def distribute(
     generate: Callable[[int, slice], Iterator], signature: tf.TensorSpec | tuple
 ) -> tf.data.Dataset:
-    """Make a dataset that gives every replica its own part of each step.
+    """Make a dataset that gives every replica its own part, of a `signature`, of each step.
 
-    Args:
-        generate: the number of replicas, and which of them this process has → their parts of the
-            first step, of the second, …
-        signature: of a part.
+    `generate` takes the number of replicas, and which of them this process has, and yields their
+    parts of the first step, of the second, …
     """
 
     def own_parts(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -108,10 +97,9 @@ def gather(value: tf.Tensor) -> tf.Tensor:
     return tf.distribute.get_replica_context().all_gather(value, axis=0)
 
 
-def copy_from_chief(variables: Iterable[tf.Variable]) -> None:
+def copy_from_chief(variables: Collection[tf.Variable]) -> None:
     """Give variables the chief's values; see `from_chief`."""
     if has_workers():
-        variables = list(variables)
         values = from_chief([variable.numpy() for variable in variables])
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
@@ -120,8 +108,7 @@ def copy_from_chief(variables: Iterable[tf.Variable]) -> None:
 def from_chief(arrays: list[np.ndarray]) -> list[np.ndarray]:
     """Return the chief's values; other processes give any of the same shape.
 
-    Raises:
-        RunError: another process has ended.
+    Where another process has ended, there is a RunError instead.
     """
     if not has_workers():
         return arrays
@@ -134,13 +121,18 @@ def from_chief(arrays: list[np.ndarray]) -> list[np.ndarray]:
         return [context.all_reduce('SUM', value) for value in kept]
 
     strategy = tf.distribute.get_strategy()
-    try:
+    with explain_lost_workers():
         shared = strategy.run(sum_up, ([tf.constant(array) for array in arrays],))
-    except WORKER_ERRORS as error:
-        raise lost_worker() from error
     return [strategy.experimental_local_results(value)[0].numpy() for value in shared]
 
 
-def lost_worker() -> RunError:
-    """Return what to raise after one of `WORKER_ERRORS`, where there are other workers."""
-    return RunError('another worker has ended, see there; then start all of them with --resume')
+@contextmanager
+def explain_lost_workers() -> Iterator[None]:
+    """Turn the error of a step that other workers do not finish into a RunError that says so."""
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+        if not has_workers():
+            raise  # a fault of this process, which TensorFlow's own message tells
+        message = 'another worker has ended, see there; then start all of them with --resume'
+        raise RunError(message) from error

@@ -54,8 +54,9 @@ def show_uncaught(
     if not name or importlib.util.find_spec(name):  # of what is there, a part: a fault in the code
         return sys.__excepthook__(kind, error, traceback)
     python = _CHECKOUT / '.venv' / 'bin' / 'python'
-    is_used = Path(sys.executable).parent.resolve() == python.parent.resolve()
-    is_elsewhere = python.exists() and not is_used
-    command = shlex.join([str(python), *sys.argv]) if is_elsewhere else _INSTALL
+    has_better = (
+        python.exists() and python.parent.resolve() != Path(sys.executable).parent.resolve()
+    )
+    command = shlex.join([str(python), *sys.argv]) if has_better else _INSTALL
     script = Path(sys.argv[0]).name
     print(f'{script}: error: {sys.executable} has no {name}: {command}', file=sys.stderr)

@@ -4,14 +4,13 @@ import errno
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cosent_tf.errors import UserError, WriteError
+from cosent_tf.errors import UserError, WriteError, tell_once
 
 SUMS_FILE = 'SHA256SUMS'  # of what was fetched into a folder, as `sha256sum -c` reads it
 TEMPORARY = '.tmp'  # in the names of files that are not whole yet
@@ -21,10 +20,8 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # its 
 def write_atomic(path: str | Path, writer: Callable[[Path], object]) -> None:
     """Create or replace a file so that it is there whole or not at all.
 
-    Args:
-        path: the file, of the mode that the umask gives; its folder is made if need be.
-        writer: called with the path of a temporary file in the same folder, with the same suffix,
-            which it must write.
+    It has the mode that the umask gives; its folder is made if need be. `writer` is called with the
+    path of a temporary file in the same folder, with the same suffix, which it must write.
 
     Raises:
         WriteError: the file system refuses (disk full, read-only folder, …).
@@ -67,8 +64,7 @@ def make_folder(folder: Path) -> None:
 def lock_folder(folder: Path, doing: str) -> FileLock:
     """Make a folder, and lock it until the lock is released or the process ends.
 
-    Returns:
-        The lock; where the file system has none, which is said, it is not `is_locked`.
+    Where the file system has no locks, which is said, the one returned is not `is_locked`.
 
     Raises:
         UserError: another process holds it, and is `doing` this.
@@ -84,8 +80,7 @@ def lock_folder(folder: Path, doing: str) -> FileLock:
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise WriteError(f'{folder}: cannot be written: {error.strerror}') from error
-        warning = 'this file system has no locks: no other process may work here'
-        print(f'{folder}: {warning}', file=sys.stderr)
+        tell_once(f'{folder}: this file system has no locks: no other process may work here')
     return lock
 
 
@@ -107,17 +102,12 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: object) -> None:
-    """Write JSON for people to read; numpy numbers and arrays become plain ones.
-
-    Raises:
-        ValueError: a number is NaN or infinite, which JSON does not have.
-        UserError: see `write_atomic`.
-    """
+    """Write JSON as `to_json` gives it; see `write_atomic`."""
     write_text(path, to_json(value))
 
 
 def to_json(value: object) -> str:
-    """Return the text `write_json` writes."""
+    """Return JSON for people to read; numpy values become plain ones, and NaN a ValueError."""
     plain = {'ensure_ascii': False, 'allow_nan': False, 'default': lambda array: array.tolist()}
     return json.dumps(value, indent=2, **plain) + '\n'
 

@@ -107,9 +107,7 @@ def _header(scores: int) -> list[str]:
     return ['label', *names, 'text1', 'text2']
 
 
-def _check_writable(
-    path: Path, labels: np.ndarray, scores: np.ndarray, texts: list[tuple[str, str]]
-) -> None:
+def _check_writable(path: Path, labels: np.ndarray, scores: np.ndarray, texts: list) -> None:
     problem = None
     if labels.shape != scores.shape[:1] or len(texts) != len(labels) or not texts:
         problem = f'labels {labels.shape}, scores {scores.shape} and {len(texts)} pairs do not fit'

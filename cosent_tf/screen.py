@@ -7,15 +7,13 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
-_PLAIN = {'−': '-', '–': '-', '─': '-', '…': '...', '±': '+-', '×': 'x', '→': '->'}
+_PLAIN = str.maketrans({'−': '-', '–': '-', '─': '-', '…': '...', '±': '+-', '×': 'x', '→': '->'})
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
     """Write what an encoding lacks as it is written where there is only ASCII."""
-    lacking = error.object[error.start : error.end]
-    return ''.join(
-        _PLAIN.get(char) or char.encode('ascii', 'backslashreplace').decode() for char in lacking
-    ), error.end
+    text = error.object[error.start : error.end].translate(_PLAIN)
+    return text.encode('ascii', 'backslashreplace').decode(), error.end
 
 
 codecs.register_error('cosent_tf.plain', _plain)

@@ -13,15 +13,7 @@ from cosent_tf.bert.compat import keras, tf
 from cosent_tf.cli import this_command
 from cosent_tf.data import Batches, Split
 from cosent_tf.decisions import fit_rule
-from cosent_tf.distribution import (
-    WORKER_ERRORS,
-    distribute,
-    gather,
-    has_workers,
-    is_chief,
-    lost_worker,
-    replicas,
-)
+from cosent_tf.distribution import distribute, explain_lost_workers, gather, is_chief, replicas
 from cosent_tf.errors import RunError, WriteError
 from cosent_tf.losses import cosent_loss, cosent_score_loss
 from cosent_tf.micro_batch import apply_in_chunks
@@ -116,24 +108,19 @@ class EndOfEpoch(keras.callbacks.Callback):
 def fit(model: Model, batches: Batches, score: Score, splits: dict[str, Split], run: Run) -> None:
     """Train, keep the best epoch on valid, and score test once with it.
 
-    The best epoch has the highest `--select`, or Spearman for graded labels.
-
-    Args:
-        model: compiled, token ids → outputs.
-        batches: of the training pairs.
-        score: with the model as it is.
-        splits: train, valid and test.
+    The best epoch has the highest `--select`, or Spearman for graded labels. The model is compiled,
+    and gives outputs for token ids; `splits` are train, valid and test.
 
     Raises:
         RunError: not finite, out of memory, interrupted, …: what to do is in the message.
     """
     args = run.args
     if args.micro_batch:
-        model.chunk_rows = args.micro_batch * batches.encoded.index.ndim  # of 1 or 2 rows a pair
+        model.chunk_rows = args.micro_batch * batches.encoded.index.ndim  # of 1 or 2 rows per pair
     # Made now: a variable made within the first step would have the whole step traced twice.
     model.optimizer._create_all_weights(model.trainable_variables)
     progress = Progress(len(splits['train'].pairs), quiet=not is_chief())
-    with _explained_errors(args), progress:
+    with _explain_errors(args), explain_lost_workers(), progress:
         run.restore(model)
         idle = _idle_batches(model, batches)
         if run.state.epoch < args.epochs:
@@ -164,17 +151,13 @@ def _idle_batches(model: Model, batches: Batches) -> dict[str, int]:
 
 
 @contextmanager
-def _explained_errors(args: Namespace) -> Iterator[None]:
+def _explain_errors(args: Namespace) -> Iterator[None]:
     """Turn what stops a training into a RunError that says what to do."""
     resume = f'{this_command("--overwrite", "--resume")} --resume'
     try:
         yield
     except WriteError as error:
         raise RunError(f'{error}; once it can be, go on: {resume}') from error
-    except WORKER_ERRORS as error:
-        if has_workers():
-            raise lost_worker() from error
-        raise  # a fault of this process, which TensorFlow's own message tells
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise RunError(
             'out of memory: --micro_batch N encodes N pairs at a time for the same loss (now '

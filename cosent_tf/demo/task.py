@@ -26,7 +26,7 @@ from cosent_tf.readers import Pair
 
 SEED = 42  # of data and weights; independent of the seed of a training run
 LR = 1e-3  # of the tiny BERT, in place of the published one
-MAXLEN = 32  # tokens a sentence
+MAXLEN = 32  # tokens per sentence
 COUNTS = {'train': 12000, 'valid': 1000, 'test': 1000}
 FIFTHS = ('train', 'train', 'train', 'valid', 'test')  # the split of each fifth of the sentences
 MENTIONED = (0.2, 0.7)  # the chance of a detail to be told, drawn for each pair
@@ -96,10 +96,10 @@ def demo_pairs() -> dict[str, list[Pair]]:
 
 
 def _complete(folder: Path, names: list[str], write: Callable[[Path], None]) -> None:
-    """Fill a folder with files that appear whole or not at all, unless all are there.
+    """Fill a folder, unless all files are there, with files that appear whole or not at all.
 
     `write` fills a temporary folder beside it, whose files then move over one by one. Several
-    processes may do so at once, because all of them write the same.
+    processes may do so at once: all write the same.
     """
     if all((folder / name).exists() for name in names):
         return
@@ -172,10 +172,7 @@ def make_demo_bert(bert_dir: str | Path) -> None:
 
 
 def write_bert(folder: Path, vocab: list[str], sizes: dict) -> None:
-    """Write an untrained BERT in the format of Google, without a pooler, into a folder.
-
-    `sizes` is bert_config.json without the size of the vocabulary.
-    """
+    """Write an untrained BERT in the format of Google, without a pooler; `sizes` as in `BERT`."""
     from cosent_tf.bert.compat import tf  # here: the data alone need no TensorFlow
 
     config = {**sizes, 'vocab_size': len(vocab)}

@@ -23,12 +23,11 @@ NO_SETTINGS = ('resume', 'overwrite', 'runs_dir', 'device')  # arguments that ch
 def checksums(args: Namespace) -> dict[str, dict[str, str]]:
     """Return the SHA-256 of the files that a run starts from, those that are there, by kind."""
     bert_dir = Path(args.bert_dir)
-    paths = (
-        (split_path(args.data_dir, args.task, name) for name in SPLITS),
-        (bert_dir / name for name in (*CONFIGS, *TOKENIZER_FILES)),
-        _weight_files(bert_dir),
-    )
-    return {kind: _checksums(of_kind) for kind, of_kind in zip(FILES, paths, strict=True)}
+    return {
+        'data_sha256': _checksums(split_path(args.data_dir, args.task, name) for name in SPLITS),
+        'bert_sha256': _checksums(bert_dir / name for name in (*CONFIGS, *TOKENIZER_FILES)),
+        'weights_sha256': _checksums(_weight_files(bert_dir)),
+    }
 
 
 def with_revision(name: str, args: Namespace) -> str:
@@ -49,11 +48,8 @@ def find_changes(folder: Path, args: Namespace, now: dict[str, dict[str, str]]) 
 
     Folders are compared by where they lead. A flag that the run does not know is younger than it,
     which then was as the flag's default is. Weights that are gone are no change: a run has its own
-    from epoch 1 on.
-
-    Args:
-        args: of the start now; folders that are None are not compared.
-        now: its `checksums`, of the kinds that are to be compared.
+    from epoch 1 on. Folders that are None now, and kinds that `now`, the `checksums` of the start,
+    does not hold, are not compared.
 
     Raises:
         UserError: config.json is broken, or does not say how the run was started.

@@ -13,9 +13,8 @@ METRICS_FILE = 'metrics.json'
 HISTORY_FILE, LOSSES_FILE = 'history.csv', 'losses.csv'
 STATE_FILE = 'state.h5'
 VALID_FILE, TEST_FILE = 'predictions.valid.tsv', 'predictions.test.tsv'
-# What a new start removes, in this order: a run without metrics.json does not look finished, and
-# one without state.h5 is not resumed. config.json stays until it is replaced: it says whose run
-# this is.
+# What a new start removes, in this order: a run without metrics.json does not look finished, one
+# without state.h5 is not resumed. config.json, which says whose run it is, stays until replaced.
 CLEARED = (METRICS_FILE, STATE_FILE, HISTORY_FILE, LOSSES_FILE, WEIGHTS_FILE, VALID_FILE, TEST_FILE)
 
 _WORD = '[A-Za-z0-9_-]+'
@@ -97,11 +96,7 @@ def list_runs(runs_dir: str | Path) -> tuple[list[FinishedRun], list[Path]]:
 
 
 def is_finished(folder: Path) -> bool:
-    """Return whether a run's folder is complete; see `list_runs`.
-
-    Raises:
-        UserError: the folder cannot be entered.
-    """
+    """Return whether a run's folder is complete, see `list_runs`; UserError if it is closed."""
     try:
         if (folder / CONFIG_FILE).exists():
             return (folder / METRICS_FILE).exists()
@@ -111,10 +106,6 @@ def is_finished(folder: Path) -> bool:
 
 
 def read_metrics(folder: Path) -> dict:
-    """Return a run's metrics.json, {} if there is none.
-
-    Raises:
-        UserError: it cannot be read, or is no JSON object.
-    """
+    """Return a run's metrics.json, {} if there is none; see `read_json`."""
     path = folder / METRICS_FILE
     return read_json(path) if path.exists() else {}

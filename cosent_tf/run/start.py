@@ -10,7 +10,7 @@ import numpy as np
 from cosent_tf.bert.compat import device_name, keras, tf, versions
 from cosent_tf.bert.formats import read_config
 from cosent_tf.bert.precision import POLICIES
-from cosent_tf.bert.sources import hub_name
+from cosent_tf.bert.sources import CONFIG_FILE, WEIGHTS_FILE, hub_name
 from cosent_tf.bert.weights import model_weights, read_arrays, read_weights, write_weights
 from cosent_tf.distribution import (
     copy_from_chief,
@@ -25,12 +25,10 @@ from cosent_tf.files import lock_folder, remove, remove_temporaries, write_json,
 from cosent_tf.run.config import checksums, find_changes, git_commit
 from cosent_tf.run.folder import (
     CLEARED,
-    CONFIG_FILE,
     HISTORY_FILE,
     LOSSES_FILE,
     METRICS_FILE,
     STATE_FILE,
-    WEIGHTS_FILE,
     is_finished,
     read_metrics,
     run_name,
@@ -57,10 +55,8 @@ class Run:
     def open(self) -> bool:
         """Lock the folder, and check that the run can be started, or go on, as asked.
 
-        What is in the folder stays until `restore`.
-
-        Returns:
-            Whether there is nothing to go on with: the run is finished, and its figures are shown.
+        What is in the folder stays until `restore`. Return whether there is nothing to go on with:
+        the run is finished, and its figures are shown.
 
         Raises:
             UserError: the run is finished, in progress, or does not fit --resume.
@@ -89,7 +85,10 @@ class Run:
     def restore(self, model: keras.Model) -> None:
         """Go on after the last epoch that was saved; or clear the folder and begin."""
         if is_chief():
-            self._begin()
+            if self.args.overwrite or not (self.folder / STATE_FILE).exists():
+                for name in CLEARED:
+                    remove(self.folder / name)
+                write_json(self.folder / CONFIG_FILE, self._config)
             self.state = self._read_state(model)
         state = self.state
         copy_from_chief(state_variables(model).values())
@@ -115,12 +114,13 @@ class Run:
     def write_tables(self) -> None:
         """Write history.csv and losses.csv."""
         history = self.state.history
-        lines = [','.join(history[0])]
-        for row in history:
-            lines.append(','.join('' if value is None else str(value) for value in row.values()))
-        write_text(self.folder / HISTORY_FILE, '\n'.join(lines) + '\n')
-        steps = (f'{step},{loss}\n' for step, loss in enumerate(self.state.losses, 1))
-        write_text(self.folder / LOSSES_FILE, 'step,loss\n' + ''.join(steps))
+        tables = {
+            HISTORY_FILE: [history[0], *(row.values() for row in history)],
+            LOSSES_FILE: [('step', 'loss'), *enumerate(self.state.losses, 1)],
+        }
+        for name, rows in tables.items():
+            lines = (','.join('' if value is None else str(value) for value in row) for row in rows)
+            write_text(self.folder / name, '\n'.join(lines) + '\n')
 
     def finish(self, metrics: dict) -> None:
         """Write metrics.json, the last file: with it the run is finished. Show its figures."""
@@ -144,14 +144,6 @@ class Run:
         runs_dir = str(self.args.runs_dir)
         flags = '' if runs_dir == 'runs' else f' --runs_dir {shlex.quote(runs_dir)}'
         print(f'written to {self.folder}; to see the table: python eval_accuracy.py{flags}')
-
-    def _begin(self) -> None:
-        """Clear what an earlier start has left, and write config.json; not if the run goes on."""
-        if not self.args.overwrite and (self.folder / STATE_FILE).exists():
-            return
-        for name in CLEARED:
-            remove(self.folder / name)
-        write_json(self.folder / CONFIG_FILE, self._config)
 
     def _read_state(self, model: keras.Model) -> State:
         state, best = read_state(self.folder / STATE_FILE, model), self.folder / WEIGHTS_FILE

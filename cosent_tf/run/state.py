@@ -27,8 +27,7 @@ def write_state(path: Path, state: State, model: keras.Model) -> None:
 def read_state(path: Path, model: keras.Model) -> State:
     """Load what `write_state` wrote into the same variables; without a file, begin anew.
 
-    Raises:
-        UserError: the file is broken or belongs to another model.
+    A file that is broken or of another model is a UserError.
     """
     if not path.exists():
         return State()
@@ -41,8 +40,7 @@ def read_state(path: Path, model: keras.Model) -> State:
 def state_variables(model: keras.Model) -> dict[str, tf.Variable]:
     """Return all that the next step depends on, by stable names.
 
-    That is the weights, the optimizer's variables by number, loss scaling, and the generator that
-    dropout masks come from. All replicas hold the same state of it, and fold their number in.
+    The generator of the dropout masks has one state: each replica folds its number in.
     """
     variables = model_weights(model)
     variables |= {f'optimizer/{i:04d}': weight for i, weight in enumerate(model.optimizer.weights)}
