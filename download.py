@@ -17,9 +17,9 @@ from argparse import Namespace
 from pathlib import Path
 
 from cosent_tf.bert.sources import HUB, is_encoder
-from cosent_tf.cli import exit_on_error, make_parser, print_error
+from cosent_tf.cli import exit_on_error, make_parser
 from cosent_tf.data import SPLITS, split_path
-from cosent_tf.errors import RunError, UserError, WriteError
+from cosent_tf.errors import RunError, UserError, WriteError, print_error
 from cosent_tf.places import DATA_DIR, MODELS, data_folder, encoder_folder
 from cosent_tf.published import PAIRS
 from cosent_tf.readers import read_pairs

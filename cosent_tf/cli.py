@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cosent_tf.bert.settings import POOLINGS
 from cosent_tf.bert.sources import model_name
-from cosent_tf.errors import UserError
+from cosent_tf.errors import UserError, print_error
 from cosent_tf.methods import find_method
 from cosent_tf.places import DATA_DIR, find_data, find_encoder, has_demo_bert
 from cosent_tf.run.folder import run_name
@@ -183,10 +183,5 @@ def exit_on_error(main: Callable[[], None]) -> None:
             if error is not screen.error:
                 raise
             if not isinstance(error, BrokenPipeError):
-                print_error(UserError(f'standard output: cannot be written: {error.strerror}'))
+                print_error(f'standard output: cannot be written: {error.strerror}')
             sys.exit(1)
-
-
-def print_error(error: UserError) -> None:
-    """Print an error on stderr, as one line whatever values from files are in it."""
-    print(f'{Path(sys.argv[0]).name}: error: {" ".join(str(error).splitlines())}', file=sys.stderr)

@@ -36,6 +36,11 @@ def tell_once(notice: str) -> None:
     print(notice, file=sys.stderr)
 
 
+def print_error(error: object) -> None:
+    """Print an error on stderr, as one line whatever values from files are in it."""
+    print(f'{Path(sys.argv[0]).name}: error: {" ".join(str(error).splitlines())}', file=sys.stderr)
+
+
 def is_script() -> bool:
     """Return whether this process runs a script of the checkout, and no other program."""
     script = Path(sys.argv[0]).resolve()
@@ -54,9 +59,6 @@ def show_uncaught(
     if not name or importlib.util.find_spec(name):  # of what is there, a part: a fault in the code
         return sys.__excepthook__(kind, error, traceback)
     python = _CHECKOUT / '.venv' / 'bin' / 'python'
-    has_better = (
-        python.exists() and python.parent.resolve() != Path(sys.executable).parent.resolve()
-    )
-    command = shlex.join([str(python), *sys.argv]) if has_better else _INSTALL
-    script = Path(sys.argv[0]).name
-    print(f'{script}: error: {sys.executable} has no {name}: {command}', file=sys.stderr)
+    is_cure = python.exists() and python.parent.resolve() != Path(sys.executable).parent.resolve()
+    command = shlex.join([str(python), *sys.argv]) if is_cure else _INSTALL
+    print_error(f'{sys.executable} has no {name}: {command}')
