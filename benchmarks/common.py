@@ -1,7 +1,4 @@
-"""What the benchmarks share: taking turns, the machine, the table and the JSON file.
-
-TensorFlow-free.
-"""
+"""What the benchmarks share: taking turns, the machine, the table and the JSON file."""
 
 import os
 import platform
@@ -66,8 +63,15 @@ def machine() -> dict:
 
 
 def versions(libraries: tuple[str, ...]) -> dict[str, str]:
-    """Return the installed version of each library."""
-    return {name: metadata.version(name) for name in libraries}
+    """Return the version of each library, or that it is not installed."""
+
+    def version(name: str) -> str:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            return 'not installed'
+
+    return {name: version(name) for name in libraries}
 
 
 def _cpu_model() -> str:
@@ -83,7 +87,7 @@ def report(name: str, title: str, rows: list[dict], settings: dict, **more) -> N
     Args:
         name: of the file.
         title: what is measured, above the table.
-        rows: one dict a row, all with the same keys: the columns.
+        rows: one dict per row, all with the same keys: the columns.
         settings: the sizes measured with.
         more: what else belongs into the file.
     """

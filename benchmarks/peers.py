@@ -111,7 +111,11 @@ def speeds(job: str, unit: str, count: int, seconds: dict[tuple, list[float]]) -
 
 def fastest(seconds: dict[tuple, list[float]], precision: str) -> list[float]:
     """Return the seconds of our fastest backend in a precision."""
-    ours = [turns for (name, of), turns in seconds.items() if 'ours' in name and of == precision]
+    ours = [
+        turns
+        for (name, measured), turns in seconds.items()
+        if 'ours' in name and measured == precision
+    ]
     return min(ours, key=statistics.median)
 
 

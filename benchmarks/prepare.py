@@ -33,9 +33,9 @@ def workload_parser(doc: str) -> argparse.ArgumentParser:
     add('--hidden', type=positive(int), default=312, help='its width (default: 312)')
     add('--heads', type=positive(int), default=12, help='attention heads (default: 12)')
     add('--inner', type=positive(int), default=1248, help='feed-forward width (default: 1248)')
-    add('--batch_size', type=positive(int), default=32, help='pairs a step (default: 32)')
-    add('--maxlen', type=positive(int), default=64, help='tokens a sentence (default: 64)')
-    add('--rounds', type=positive(int), default=5, help='turns a subject (default: 5)')
+    add('--batch_size', type=positive(int), default=32, help='pairs per step (default: 32)')
+    add('--maxlen', type=positive(int), default=64, help='tokens per sentence (default: 64)')
+    add('--rounds', type=positive(int), default=5, help='turns per subject (default: 5)')
     return parser
 
 

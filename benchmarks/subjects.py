@@ -30,7 +30,7 @@ from cosent_tf.training import Model, make_dataset
 
 LEARNING_RATE = 2e-5
 DROPOUT_RATE = 0.1
-PREDICT_PAIRS = 32  # a predict call, so 64 rows
+PREDICT_PAIRS = 32  # per predict call, so 64 rows
 
 
 class EpochClock(keras.callbacks.Callback):

@@ -1,9 +1,9 @@
-"""The worker of `benchmarks.peers` and `benchmarks.allocator`: this project, and the plain way.
+"""The worker of `benchmarks.peers` for TensorFlow: this project, and the plain way.
 
     python -m benchmarks.tensorflow_worker SUBJECT PRECISION WORKLOAD
 
 SUBJECT is train-tensorflow, score-tensorflow or score-openvino, all ours, or train-plain or
-score-plain; PRECISION fp32 or bf16. WORKLOAD is the file that either wrote.
+score-plain; PRECISION fp32 or bf16. WORKLOAD is the file that it wrote.
 """
 
 import sys

@@ -1,12 +1,11 @@
-"""Training CoSENT: pairs a second of this project and of the plain way, alternating.
+"""Training CoSENT: pairs per second of this project and of the plain way, alternating.
 
     python -m benchmarks.train_throughput [--data_dir DIR --task BQ --vocab FILE]
-    python -m benchmarks.train_throughput --scaling 1000 4000 16000
 
-Both train one epoch a turn on the same batches in the same order; the first turn, in which graphs
+Both train one epoch per turn on the same batches in the same order; the first turn, in which graphs
 are traced, is not counted. Both run in this process, so the plain way too has the threads and the
-allocator as this project sets them; benchmarks.peers has it as it comes. With --scaling: does a
-pair cost the same however many there are?
+allocator as this project sets them; benchmarks.peers has it as it comes. With glibc's own
+MALLOC_PERTURB_=0 in the environment, both have glibc's way of freeing memory.
 
 Useful FLOP are those that the [CLS] vectors of the real tokens need: matrix products and attention,
 forward and (twice that) backward; of the last layer the keys and values of all tokens, the rest for
@@ -26,19 +25,15 @@ from cosent_tf.cli import exit_on_error, positive
 from cosent_tools.table.plan import forward_flop
 
 MATRIX = 2048
-PRODUCTS = 10  # a turn, side by side as the operations of a model are
+PRODUCTS = 10  # per turn, side by side as the operations of a model are
 
 
 def main():
     parser = workload_parser(__doc__)
-    parser.add_argument('--steps', type=positive(int), default=50, help='a turn (default: 50)')
-    parser.add_argument('--scaling', type=positive(int), nargs='+', metavar='PAIRS')
+    parser.add_argument('--steps', type=positive(int), default=50, help='per turn (default: 50)')
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        if args.scaling:
-            measure_scaling(args, make_workload(args, folder))
-        else:
-            measure_throughput(args, make_workload(args, folder, args.steps * args.batch_size))
+        measure_throughput(args, make_workload(args, folder, args.steps * args.batch_size))
 
 
 def measure_throughput(args, work: Workload) -> None:
@@ -71,28 +66,6 @@ def measure_throughput(args, work: Workload) -> None:
         )
     title = f'Training CoSENT, {len(batches)} steps a turn, matmul {peak / 1e9:.0f} GFLOP/s'
     report('train_throughput', title, rows, settings(args, work), seconds=seconds)
-
-
-def measure_scaling(args, work: Workload) -> None:
-    """The seconds of one epoch of ours for different numbers of pairs."""
-    model = our_model(work)
-    turns = {}
-    for pairs in args.scaling:
-        train = [work.train[i % len(work.train)] for i in range(pairs)]
-        turns[pairs] = training(model, make_batches(work._replace(train=train)))
-    seconds = alternate(turns, args.rounds)
-    medians = {pairs: statistics.median(values) for pairs, values in seconds.items()}
-    first = args.scaling[0]
-    rows = [
-        {
-            'pairs': pairs,
-            'seconds': median,
-            'pairs/s': pairs / median,
-            'cost of a pair': (median / pairs) / (medians[first] / first),
-        }
-        for pairs, median in medians.items()
-    ]
-    report('train_scaling', 'Training CoSENT, one epoch', rows, settings(args, work))
 
 
 if __name__ == '__main__':

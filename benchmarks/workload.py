@@ -1,6 +1,6 @@
 """What all subjects of a comparison get: the same pairs, the same BERT, the same sizes.
 
-TensorFlow-free: the peers read it in an environment of their own.
+The peers read it in an environment of their own, which has no TensorFlow.
 """
 
 import json
@@ -21,7 +21,7 @@ class Workload(NamedTuple):
     train: list[Pair]
     test: list[Pair]
     batch_size: int  # pairs
-    maxlen: int  # tokens a sentence
+    maxlen: int  # tokens per sentence
 
     @property
     def labels(self) -> np.ndarray:

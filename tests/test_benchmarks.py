@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -10,23 +11,30 @@ import pytest
 from cosent_tf.cli import exit_on_error
 from tests.helpers import ROOT, exit_code
 
-pytestmark = pytest.mark.weekly
-
 TINY = '--task TOY --layers 1 --hidden 24 --inner 48 --batch_size 16 --maxlen 40 --data_dir {}'
 
 # The file that each command writes.
 COMMANDS = {
     'train_throughput': f'train_throughput --steps 2 {TINY}',
-    'train_scaling': f'train_throughput --scaling 20 40 {TINY}',
-    'eval_throughput': f'eval_throughput {TINY}',
-    'input_pipeline': f'input_pipeline {TINY}',
-    'allocator': f'allocator --steps 2 {TINY}',
     'micro_batch': f'micro_batch --batch_sizes 16 --micro_batch 8 --most_whole 8 {TINY}',
-    'loss_scaling': 'loss_scaling --pairs 4096',  # more than fits into memory freed before
-    'threshold_search': 'threshold_search --pairs 100',
 }
 
 
+@pytest.mark.fast
+def test_a_measurement_is_not_lost_for_a_library_that_is_not_there(tmp_path, monkeypatch):
+    """What has been measured is written, where openvino, which is optional, is not installed."""
+    from benchmarks import common
+
+    monkeypatch.setattr(common, 'LIBRARIES', ('numpy', 'a-library-of-no-name'))
+    monkeypatch.chdir(tmp_path)
+    common.report('name', 'title', [{'pairs/s': 3.0}], {'rounds': 1})
+    result = json.loads(Path('build/benchmarks/name.json').read_text('utf-8'))
+    assert result['machine']['a-library-of-no-name'] == 'not installed'
+    assert result['machine']['numpy'] == metadata.version('numpy')
+    assert result['rows'] == [{'pairs/s': 3.0}]
+
+
+@pytest.mark.weekly
 @pytest.mark.parametrize('name', COMMANDS)
 def test_a_benchmark_measures_and_writes(name, data_dir, tmp_path, monkeypatch):
     """Guards the commands of docs/speed.md against a change of what they call."""
@@ -42,6 +50,7 @@ def test_a_benchmark_measures_and_writes(name, data_dir, tmp_path, monkeypatch):
         assert all(value > 0 for value in row.values() if isinstance(value, float))
 
 
+@pytest.mark.weekly
 def test_the_coverage_of_intervals_is_measured(tmp_path, monkeypatch):
     """Guards the table of docs/comparison.md: shares of draws, in percent."""
     monkeypatch.setattr(sys, 'argv', 'coverage --seeds 3 --sds 0.3 --draws 20'.split())
@@ -52,12 +61,14 @@ def test_the_coverage_of_intervals_is_measured(tmp_path, monkeypatch):
     assert 70 <= row['accuracy %'] <= 100 and 30 <= row['bootstrap %'] <= 100
 
 
+@pytest.mark.weekly
 @pytest.mark.parametrize('module', ['peers', 'tensorflow_worker'])
 def test_what_needs_the_peers_can_be_imported(module):
     """Guards `make bench-peers`, whose peers are not installed for the tests."""
     importlib.import_module(f'benchmarks.{module}')
 
 
+@pytest.mark.weekly
 def test_the_gpu_benchmark_measures_every_case(tmp_path, monkeypatch, capsys):
     """Guards the one measurement on a GPU, whose machine may be there for minutes only."""
     from benchmarks import gpu
