@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 from safetensors.numpy import load_file, save_file
 
 import encode
@@ -216,7 +217,10 @@ def test_exports_give_the_same_vectors(bert_dir, tmp_path, monkeypatch):
 
 
 def test_a_model_card_says_what_the_model_is(bert_dir, tmp_path):
-    """Guards a folder that is passed on: data, method, threshold, figures, how it is loaded."""
+    """Guards a folder that is passed on: data, method, threshold, figures, how it is loaded.
+
+    Its header is the Hub's, so that the Hub shows the figures as well.
+    """
     run = tmp_path / 'run'
     write_run(run, bert_dir, 'interact', task='BQ', epochs=5)
     metrics = {'threshold': 0.4321, 'valid_accuracy': 0.81, 'test_accuracy': 0.7654}
@@ -232,6 +236,13 @@ def test_a_model_card_says_what_the_model_is(bert_dir, tmp_path):
         '| test | 0.7654 | – |',
     ):
         assert said in card
+    header = ModelCard(card).data
+    assert (header.library_name, header.pipeline_tag) == ('transformers', 'text-classification')
+    shown = [
+        (result.dataset_name, result.dataset_split, result.metric_type, result.metric_value)
+        for result in header.eval_results
+    ]
+    assert shown == [('BQ', 'valid', 'accuracy', 0.81), ('BQ', 'test', 'accuracy', 0.7654)]
     for said in ('ForSequenceClassification', 'Segment ids are all 0', 'softmax', 'Licence'):
         assert said in card
     assert 'SentenceTransformer(' in model_card(find_source(bert_dir), 'hf')

@@ -1,9 +1,8 @@
-"""The model card (README.md) of an exported folder, from what its run has written.
-
-TensorFlow-free.
-"""
+"""The model card (README.md) of an exported folder, from what its run has written."""
 
 from pathlib import Path
+
+from huggingface_hub import EvalResult, ModelCardData
 
 from cosent_tf.bert.settings import read_if_there
 from cosent_tf.bert.sources import CONFIG_FILE, Source, encoder_name
@@ -68,6 +67,7 @@ OUTPUTS = {  # by whether the model is joint
     False: {'TEXTS': "['花呗怎么还款', '花呗如何还款']", 'OUTPUT': 'vectors'},
     True: {'TEXTS': "[('花呗怎么还款', '花呗如何还款')]", 'OUTPUT': 'scores'},
 }
+METRICS = {'accuracy': 'accuracy', 'f1': 'f1', 'spearman': 'spearmanr'}  # here, on the Hub
 COSINE = '\nA pair is scored by the cosine of its two vectors.\n'
 LICENCE = """## Licence
 
@@ -89,7 +89,15 @@ def model_card(source: Source, to: str) -> str:
     kind = 'text-classification' if source.is_joint else 'sentence-similarity'
     library, use = _use(source, to)
     name = source.run.resolve().name if source.run else encoder_name(source.bert_dir)
-    top = f'---\nlanguage: zh\nlibrary_name: {library}\npipeline_tag: {kind}\n---\n'
+    results = _results(source.run, kind) if source.run else []
+    header = ModelCardData(
+        language='zh',
+        library_name=library,
+        pipeline_tag=kind,
+        model_name=name if results else None,
+        eval_results=results or None,
+    )
+    top = f'---\n{header.to_yaml()}\n---\n'
     origin = _origin(source.run) if source.run else ''
     origin += f'- Encoder: {encoder_name(source.bert_dir)}, {source.pooling} pooling\n'
     origin += f'- Input: at most {source.maxlen} tokens\n'
@@ -98,30 +106,50 @@ def model_card(source: Source, to: str) -> str:
     return '\n'.join(filter(None, parts))
 
 
+def _results(run: Path, kind: str) -> list[EvalResult]:
+    """Return the figures of a run as the Hub shows them."""
+    metrics, task = read_metrics(run), _arguments(run).get('task', 'not known')
+    return [
+        EvalResult(
+            task_type=kind,
+            dataset_type=task,
+            dataset_name=task,
+            dataset_split=split,
+            metric_type=metric,
+            metric_value=metrics[f'{split}_{name}'],
+        )
+        for split in ('valid', 'test')
+        for name, metric in METRICS.items()
+        if metrics.get(f'{split}_{name}') is not None
+    ]
+
+
 def _use(source: Source, to: str) -> tuple[str, str]:
     """Return the library that loads the folder, and how."""
     if to != 'hf':
         library, use = LIBRARIES[to], OTHER
-        for name, told in (RUNTIMES[to] | OUTPUTS[source.is_joint]).items():
-            use = use.replace(name, told)
+        for name, code in (RUNTIMES[to] | OUTPUTS[source.is_joint]).items():
+            use = use.replace(name, code)
     elif source.is_joint:
-        library, use = (
-            'transformers',
-            SCORES_HF.replace('SCORES', SCORES[find_method(source.method).head]),
-        )
+        library = 'transformers'
+        use = SCORES_HF.replace('SCORES', SCORES[find_method(source.method).head])
     else:
         library, use = 'sentence-transformers', VECTORS_HF
     return library, use if source.is_joint else use + COSINE
 
 
+def _arguments(run: Path) -> dict:
+    return read_if_there(run / CONFIG_FILE)['arguments']
+
+
 def _origin(run: Path) -> str:
-    arguments = read_if_there(run / CONFIG_FILE)['arguments']
+    arguments = _arguments(run)
     settings = ('epochs', 'batch_size', 'lr', 'dropout_rate', 'seed', 'precision')
-    told = ', '.join(f'{name} {arguments[name]}' for name in settings if name in arguments)
+    training = ', '.join(f'{name} {arguments[name]}' for name in settings if name in arguments)
     return (
         f'- Data: {arguments.get("task", "not known")}\n'
         f'- Method: {find_method(arguments["method"]).description}\n'
-        f'- Training: {told or "not known"}\n'
+        f'- Training: {training or "not known"}\n'
     )
 
 
@@ -140,10 +168,9 @@ def _figures(run: Path) -> str:
             f'Class, fitted on valid: argmax(probabilities · {metrics["class_weights"]}) '
             '(`threshold.json`)\n\n'
         )
-    names = ('accuracy', 'f1', 'spearman')
-    rows = [f'| | {" | ".join(names)} |\n|---|---|---|---|']
+    rows = [f'| | {" | ".join(METRICS)} |\n|---|---|---|---|']
     for split in ('valid', 'test'):
-        values = [metrics.get(f'{split}_{name}') for name in names]
-        told = ('–' if value is None else f'{value:.4f}' for value in values)
-        rows.append(f'| {split} | {" | ".join(told)} |')
+        values = [metrics.get(f'{split}_{name}') for name in METRICS]
+        cells = ('–' if value is None else f'{value:.4f}' for value in values)
+        rows.append(f'| {split} | {" | ".join(cells)} |')
     return rule + '\n'.join(rows) + '\n'
