@@ -83,8 +83,8 @@ def write_savedmodel(folder: Path, source: Source, model: keras.Model) -> None:
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32, name='token_ids')])
     def serve(token_ids):
-        told = f'rows have at most {positions} tokens'  # on a GPU, others would get any vectors
-        checked = tf.debugging.assert_less_equal(row_lengths(token_ids), positions, told)
+        message = f'rows have at most {positions} tokens'  # on a GPU, others would get any vectors
+        checked = tf.debugging.assert_less_equal(row_lengths(token_ids), positions, message)
         with tf.control_dependencies([checked]):
             outputs = model(token_ids, training=False)
         if source.is_joint:

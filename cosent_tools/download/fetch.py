@@ -1,7 +1,4 @@
-"""A file from the network: whole or not at all, resumed where it broke off, with its SHA-256.
-
-TensorFlow-free.
-"""
+"""A file from the network: whole or not at all, resumed where it broke off, with its SHA-256."""
 
 import shutil
 from pathlib import Path

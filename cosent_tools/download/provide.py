@@ -1,7 +1,4 @@
-"""What belongs in a folder, from where it is published: whole or not at all, with its checksums.
-
-TensorFlow-free.
-"""
+"""What belongs in a folder, from where it is published: whole or not at all, with its checksums."""
 
 import shutil
 from collections.abc import Iterator

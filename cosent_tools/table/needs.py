@@ -49,8 +49,8 @@ def changed_runs(
         UserError: there are such runs, and they are not.
     """
     changed = {}
-    for name, of_run in settings.items():
-        folder, now = runs_dir / str(name), Namespace(**vars(of_run))
+    for name, args in settings.items():
+        folder, now = runs_dir / str(name), Namespace(**vars(args))
         is_ours = (folder / CONFIG_FILE).exists()  # or predictions of another program
         if is_ours and (is_finished(folder) or (folder / STATE_FILE).exists()):
             sums = {}

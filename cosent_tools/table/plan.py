@@ -19,7 +19,7 @@ from cosent_tf.published import ENCODER, PAIRS
 from cosent_tf.run.folder import RunName
 from cosent_tools.report.section import Section
 
-# Tokens of a sentence, [CLS] and [SEP] among them: means over the public valid and test files, of
+# Tokens per sentence, [CLS] and [SEP] among them: means over the public valid and test files, of
 # STS-B over train. LCQMC's were not at hand: taken for ATEC's, questions as short.
 TOKENS = {'ATEC': 15.4, 'BQ': 13.6, 'LCQMC': 15.4, 'PAWSX': 38.4, 'STS-B': 20.8}
 # The configuration of both published encoders.
@@ -32,7 +32,7 @@ FLOAT = 4  # bytes
 class Cost(NamedTuple):
     """What a run costs; None stands for what is not known before data and encoder are there."""
 
-    pairs: int  # an epoch
+    pairs: int  # per epoch
     steps: int  # of all epochs
     tokens: float | None = None  # of all epochs' training
     flop: float | None = None  # of the same
@@ -116,10 +116,10 @@ def expect_cost(args: Namespace, pairs: int | None) -> Cost:
         return Cost(pairs, count_steps(pairs, args), sizes=sizes)  # nothing to go by
     config = read_config(Path(args.bert_dir)) if args.bert_dir else BASE
     sentence = TOKENS[args.task]
-    of_pair = [2 * sentence - 1] if find_method(args.method).is_joint else [sentence, sentence]
-    lengths = np.minimum(np.tile(of_pair, args.epochs * pairs), args.maxlen)
-    longest = np.full((args.micro_batch or args.batch_size) * len(of_pair), args.maxlen)
-    text = 3 * 2 * (sentence - 2)  # bytes of a pair, three a character
+    inputs = [2 * sentence - 1] if find_method(args.method).is_joint else [sentence, sentence]
+    lengths = np.minimum(np.tile(inputs, args.epochs * pairs), args.maxlen)
+    longest = np.full((args.micro_batch or args.batch_size) * len(inputs), args.maxlen)
+    text = 3 * 2 * (sentence - 2)  # bytes of a pair, three per character
     return Cost(
         pairs,
         count_steps(pairs, args),
@@ -161,7 +161,7 @@ def plan_section(costs: dict[RunName, Cost], keep_weights: str, fetched: list[st
         notes.append(f'While a run is in progress, up to {more:,.1f} MB more on disk.')
     elif costs:
         notes.append('?: known once encoder and data are there.')
-    title = f'{len(costs)} run{"s" * (len(costs) != 1)} to go'
+    title = f'{len(costs)} {"run" if len(costs) == 1 else "runs"} to go'
     return Section(title, columns, rows, notes + fetched, text_columns=2)
 
 
@@ -185,8 +185,8 @@ def forward_flop(config: dict, lengths: np.ndarray) -> float:
     hidden, inner = config['hidden_size'], config['intermediate_size']
     lengths = lengths.astype(np.float64)
     rows, tokens, squares = lengths.size, lengths.sum(), np.square(lengths).sum()
-    feed_forward = 2 * 2 * hidden * inner  # a token
-    projection = 2 * hidden * hidden  # a token, for each of query, key, value and output
+    feed_forward = 2 * 2 * hidden * inner  # per token
+    projection = 2 * hidden * hidden  # per token, for each of query, key, value and output
     layer = tokens * (4 * projection + feed_forward) + squares * 4 * hidden
     last = tokens * (2 * projection + 4 * hidden) + rows * (2 * projection + feed_forward)
     return (config['num_hidden_layers'] - 1) * layer + last
@@ -195,8 +195,8 @@ def forward_flop(config: dict, lengths: np.ndarray) -> float:
 def activations(config: dict, lengths: np.ndarray, half: bool) -> float:
     """Return the bytes that the backward pass of rows of these lengths keeps.
 
-    Korthikanti et al. 2022 (arXiv 2205.05198), section 4.1, count 34 h + 5 a L bytes a token and
-    layer in half precision: hidden size h, a heads, L tokens a row; about twice that in float32.
+    Korthikanti et al. 2022 (arXiv 2205.05198), section 4.1, count 34 h + 5 a L bytes per token and
+    layer in half precision: hidden size h, a heads, rows of L tokens; about twice that in float32.
 
     Args:
         config: of a BERT.
