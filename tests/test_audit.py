@@ -87,22 +87,6 @@ def test_a_run_whose_audit_is_broken_is_left_out(part, broken, evaluate, tmp_pat
     assert audit_row(out, 'PAWSX') == 'PAWSX 40 (–) 0 0 8 (4) – of 77'.split()
 
 
-def test_what_placeholders_cost(evaluate, tmp_path):
-    """Guards figures without the pairs that have no sentence, beside the published way."""
-    add_task(tmp_path, 'PAWSX.bert.cosent.seed1', wrong=4)
-    add_task(tmp_path, 'PAWSX.bert.cosent.seed2', wrong=6)
-    options = ('--runs_dir', tmp_path, '--without', 'placeholders')
-    code, out, _ = evaluate(*options)
-    assert code == 0 and '97.22 ±3.93' in out.split('\n±')[0]
-    section = out[out.index('Without placeholders') :].splitlines()
-    assert section[4].split() == 'PAWSX BERT+CoSENT 4 87.50 97.22 +9.72'.split()
-    report = json.loads(evaluate(*options, '--format', 'json')[1])
-    [cost] = report['placeholder_costs']
-    assert cost['with_them'] == pytest.approx(0.875) and cost['left_out'] == 4
-    assert {run['pairs'] for run in report['runs']} == {36}
-    assert report['audit']['PAWSX']['placeholders']['test'] == 4  # counted all the same
-
-
 def test_one_is_singular():
     """A single odd pair is told as "1 pair", not "1 pairs"."""
     counts = audit(

@@ -80,7 +80,7 @@ def test_predictions_without_settings_are_not_compared(evaluate, tmp_path):
 
 
 def test_pairs_that_are_left_out_are_missing_from_the_comparison(evaluate, tmp_path, monkeypatch):
-    """The published figures are of all pairs: those without placeholders are others."""
+    """The published figures are of all pairs: those of a part of them are others."""
     monkeypatch.setattr('cosent_tf.published.PAIRS', {'BQ': (100, 41, 41)})
     add_run(tmp_path, 'BQ.bert.cosent.seed1')
     as_published(tmp_path)

@@ -4,7 +4,7 @@ from cosent_tf.files import to_json
 from cosent_tools.limits.edits import NEGATED
 from cosent_tools.limits.measures import MIN_PAIRS, RESAMPLES
 from cosent_tools.limits.theory import DRAWS, Fit, first_enough
-from cosent_tools.report.section import Section, percent
+from cosent_tools.report.render import Section, percent
 
 SIDES = {'interact': 'Interact', 'vectors': 'vectors'}
 CORPUS = 1_000_000  # sentences to search

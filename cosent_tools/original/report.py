@@ -13,7 +13,7 @@ from cosent_tf.run.folder import FinishedRun
 from cosent_tools.original.sides import LABELS, ORIGINAL, Side
 from cosent_tools.report.checks import comparison_section
 from cosent_tools.report.evaluation import evaluate
-from cosent_tools.report.section import Section, percent
+from cosent_tools.report.render import Section, percent
 from cosent_tools.report.significance import compare_methods
 
 METHOD_LABELS = {

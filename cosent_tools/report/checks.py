@@ -3,11 +3,11 @@
 import numpy as np
 
 from cosent_tf.audit import PLACEHOLDERS, Counts
-from cosent_tools.report.details import PlaceholderCost, collapse, details, has_useless_threshold
+from cosent_tools.report.details import collapse, details, has_useless_threshold
 from cosent_tools.report.evaluation import Result
-from cosent_tools.report.section import Section, percent
-from cosent_tools.report.significance import VISIBLE, Comparison
-from cosent_tools.report.tables import HEADINGS, MEASURES, Table, method_label
+from cosent_tools.report.render import Section, percent
+from cosent_tools.report.significance import Comparison
+from cosent_tools.report.tables import MEASURES, Table, method_label
 
 UNLIKE = '†'  # marks a cell that is not set against the published figure
 
@@ -51,23 +51,7 @@ def _comparison_notes(comparisons: list[Comparison]) -> list[str]:
         f'Holm: p corrected for {len(comparisons)} comparisons, * below 0.05; permuted: p over '
         'test pairs alone, takes the trained models as given, and says nothing of other seeds.'
     )
-    return [*notes, *_seeds_note(comparisons)]
-
-
-def _seeds_note(comparisons: list[Comparison]) -> list[str]:
-    """Say, for each task and encoder, how many seeds its noisiest comparison needs."""
-    groups = {}
-    for item in comparisons:
-        if item.training_share is not None:
-            groups.setdefault(f'{item.task} {item.model}', []).append(item.seeds_needed)
-    enough = [f'{name} {max(seeds)}' for name, seeds in groups.items() if None not in seeds]
-    never = [name for name, seeds in groups.items() if None in seeds]
-    if never:
-        enough.append(f'more than 1000, or more test pairs: {", ".join(never)}')
-    return [
-        f'Seeds of each method needed to see {100 * VISIBLE} points in all comparisons (p below '
-        f'0.05 in four cases of five): {"; ".join(enough)}.'
-    ] * bool(groups)
+    return notes
 
 
 def unlike_notes(table: Table) -> list[str]:
@@ -157,8 +141,8 @@ def audit_section(oddities: dict[str, Counts]) -> Section:
         ]
         rows.append([task, *cells])
     notes = [
-        f'In brackets: in train and test; placeholders ({", ".join(PLACEHOLDERS)}) in test, whose '
-        'cost --without placeholders shows.'
+        'In brackets: pairs in both train and test; pairs of test with a placeholder '
+        f'({", ".join(PLACEHOLDERS)}) for a sentence.'
     ]
     if any(counts['test_sentences_in_train'] is None for counts in oddities.values()):
         notes.append('–: train is not known, only what is in the predictions was counted.')
@@ -171,23 +155,6 @@ def audit_section(oddities: dict[str, Counts]) -> Section:
         'Test in train',
     ]
     return Section('The data: what is odd in them', columns, rows, notes)
-
-
-def cost_section(costs: list[PlaceholderCost], metric: str) -> Section:
-    """Show what placeholders cost, in at least one row."""
-    rows = [
-        [
-            f'{cost.task} {method_label(cost.model, cost.method)}',
-            str(cost.left_out),
-            percent(cost.with_them),
-            percent(cost.without),
-            _points(cost.without - cost.with_them),
-        ]
-        for cost in costs
-    ]
-    title = f'Without placeholders for a sentence, on valid and test: test {HEADINGS[metric]}'
-    columns = ['Task and method', 'Pairs left out', 'With them', 'Without', 'Difference']
-    return Section(title, columns, rows, [])
 
 
 def _points(share: float) -> str:

@@ -22,17 +22,6 @@ class Details(NamedTuple):
     roc_auc: float | None
 
 
-class PlaceholderCost(NamedTuple):
-    """A measure on test, mean over seeds, with and without the pairs that have a placeholder."""
-
-    task: str
-    model: str
-    method: str
-    left_out: int  # test pairs
-    with_them: float
-    without: float
-
-
 def details(result: Result) -> Details:
     """Measure a run's decisions and scores, as scikit-learn defines the measures."""
     from sklearn.metrics import (
@@ -108,23 +97,3 @@ def has_useless_threshold(result: Result) -> bool:
     # a threshold fitted for another measure may well cost accuracy
     is_worse = result.measure == 'accuracy' and result.accuracy <= majority
     return is_worse or np.ptp(result.predicted) == 0
-
-
-def placeholder_costs(before: list[Result], after: list[Result]) -> list[PlaceholderCost]:
-    """Compare the same runs evaluated with and without placeholders, where they have any."""
-    runs = {}
-    kept = {result.name: result for result in after}
-    for result in before:
-        if result.name not in kept or None in (result.value, kept[result.name].value):
-            continue
-        if len(result.test.labels) > len(kept[result.name].test.labels):
-            runs.setdefault(result.name[:3], []).append((result, kept[result.name]))
-    return [
-        PlaceholderCost(
-            *row,
-            left_out=len(pairs[0][0].test.labels) - len(pairs[0][1].test.labels),
-            with_them=float(np.mean([result.value for result, _ in pairs])),
-            without=float(np.mean([result.value for _, result in pairs])),
-        )
-        for row, pairs in runs.items()
-    ]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from cosent_tf.audit import Counts, audit, describe, has_placeholder
+from cosent_tf.audit import Counts, audit, describe
 from cosent_tf.decisions import Rule, fit_rule, is_graded
 from cosent_tf.errors import UserError
 from cosent_tf.methods import METHODS
@@ -59,7 +59,7 @@ class Result:
 
 
 def evaluate(
-    runs: list[FinishedRun], metric: str, search: str | None, without_placeholders: bool = False
+    runs: list[FinishedRun], metric: str, search: str | None
 ) -> tuple[list[Result], dict[str, str]]:
     """Evaluate runs; those that cannot be are left out, with the reason.
 
@@ -71,7 +71,6 @@ def evaluate(
         metric: 'accuracy', 'f1' or 'spearman': what thresholds, if any, are fitted for and
             `Result.value` is.
         search: 'powell' (accuracy only) or 'exact'; not used for 'spearman'.
-        without_placeholders: leave out pairs that have one, of valid and test.
 
     Returns:
         The results, encoders and methods in the published order, then by name and seed; and name →
@@ -80,7 +79,7 @@ def evaluate(
     left_out, tasks = {}, {}  # task: its runs and results, in groups of the same test pairs
     for run in tqdm(runs, 'reading runs', unit='run', delay=2, leave=False, disable=None):
         try:
-            result = _evaluate_run(run, metric, search, without_placeholders)
+            result = _evaluate_run(run, metric, search)
         except UserError as error:
             left_out[str(run.name)] = str(error)
             continue
@@ -140,21 +139,16 @@ def _audit_predictions(folder: Path) -> Counts:
     return audit(splits)
 
 
-def _evaluate_run(
-    run: FinishedRun, metric: str, search: str | None, without_placeholders: bool
-) -> Result:
+def _evaluate_run(run: FinishedRun, metric: str, search: str | None) -> Result:
     valid_path, test_path = run.folder / VALID_FILE, run.folder / TEST_FILE
-    valid, whole = read_predictions(valid_path), read_predictions(test_path)
-    test = whole
-    if without_placeholders:
-        valid, test = _real_pairs(valid_path, valid), _real_pairs(test_path, test)
+    valid, test = read_predictions(valid_path), read_predictions(test_path)
     ranked = metric == 'spearman' and valid.scores.ndim == 1
     try:
         fit = (run.name.method, metric, search)
         rule = Rule() if ranked else fit_rule(valid.labels, valid.scores, *fit)
     except UserError as error:
         raise UserError(f'{valid_path}: {error}') from error
-    _check_same_kind(valid_path, valid, test_path, whole)
+    _check_same_kind(valid_path, valid, test_path, test)
     at_valid, at_test = (rule.measures(split.labels, split.scores) for split in (valid, test))
     key = rule.measure('f1' if metric == 'f1' else 'accuracy')
     measure = 'macro_f1' if rule.class_weights and metric == 'f1' else key
@@ -193,15 +187,6 @@ def _told(folder: Path) -> dict[str, str | Counts | Settings | None]:
             raise UserError(f'{folder / METRICS_FILE}: not an audit: {error!r}') from error
     select = select if select in ('accuracy', 'spearman') else None
     return {'select': select, 'audit': counts, 'settings': read_settings(folder, metrics)}
-
-
-def _real_pairs(path: Path, split: Predictions) -> Predictions:
-    """Return the pairs without a placeholder."""
-    kept = [row for row, pair in enumerate(split.texts) if not has_placeholder(pair)]
-    if not kept:
-        raise UserError(f'{path}: every pair has a placeholder for a sentence')
-    texts = [split.texts[row] for row in kept]
-    return Predictions(split.labels[kept], split.scores[kept], texts)
 
 
 def _check_same_kind(

@@ -22,7 +22,7 @@ from cosent_tf.files import write_text
 from cosent_tools.report.chinese import chinese
 from cosent_tools.report.evaluation import Result
 from cosent_tools.report.overlap import BINS, character_overlap, split_by_overlap
-from cosent_tools.report.section import Section
+from cosent_tools.report.render import Section
 from cosent_tools.report.tables import method_label
 
 _SCRIPTS = ('main.js', 'threshold.js', 'charts.js', 'pairs.js', 'start.js')  # one module, in order

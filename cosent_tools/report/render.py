@@ -1,6 +1,7 @@
 """How the report looks: sections as text or as markdown, results as JSON."""
 
 import io
+from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -11,11 +12,25 @@ from cosent_tf.files import to_json
 from cosent_tools.report.details import collapse, details
 from cosent_tools.report.evaluation import Result
 from cosent_tools.report.overlap import BINS, split_by_overlap
-from cosent_tools.report.section import Section
 from cosent_tools.report.significance import accuracy_interval, compare_methods
 from cosent_tools.report.tables import build_table
 
 WIDTH, WIDEST = 100, 120  # of text, and of a table that needs more
+
+
+class Section(NamedTuple):
+    """A table with its title above and its notes below; cells may have several lines."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    notes: list[str]
+    text_columns: int = 1  # how many on the left are words, the others are numbers
+
+
+def percent(share: float | None) -> str:
+    """Return a share of 1 as percent, without the sign, or a dash for None."""
+    return '–' if share is None else f'{100 * share:.2f}'
 
 
 def as_text(sections: list[Section]) -> str:

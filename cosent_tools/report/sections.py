@@ -25,7 +25,7 @@ from cosent_tools.report.checks import (
 )
 from cosent_tools.report.evaluation import STALL, Result
 from cosent_tools.report.overlap import BINS, split_by_overlap
-from cosent_tools.report.section import Section, percent
+from cosent_tools.report.render import Section, percent
 from cosent_tools.report.significance import accuracy_interval, compare_methods
 from cosent_tools.report.tables import (
     HEADINGS,

@@ -21,7 +21,6 @@ from cosent_tools.report.contributions import pair_contributions
 from cosent_tools.report.evaluation import Result
 
 RESAMPLES = 10_000  # of the permutation test
-VISIBLE = 0.005  # the difference that `seeds_needed` is about
 
 
 class Estimate(NamedTuple):
@@ -52,7 +51,6 @@ class Comparison(NamedTuple):
     corrected_p: float  # p_value, by Holm for all comparisons of the report
     permutation_p: float  # for these models, see `permutation_p_values`
     training_share: float | None  # of the variance
-    seeds_needed: int | None  # of each method, to see VISIBLE; also None: no number is enough
     only_one_right: tuple[int, int] | None  # of two single runs: pairs that one alone gets right
 
 
@@ -118,7 +116,6 @@ def _compare(
         corrected_p=p_value,
         permutation_p=permuted,
         training_share=training_share(found) if is_known else None,
-        seeds_needed=seeds_needed(found) if is_known else None,
         only_one_right=only_one_right,
     )
 
@@ -164,20 +161,6 @@ def training_share(found: Estimate) -> float:
     """Return which part of the variance is training's, in [0, 1]; the rest is the test split's."""
     variance, _ = _spread(found, found.seeds)
     return max(0.0, 1 - float(found.test_variance / variance)) if variance else 0.0
-
-
-def seeds_needed(found: Estimate) -> int | None:
-    """Return the seeds of each method with which a true difference of VISIBLE is seen.
-
-    Seen is p < 0.05 in four of five repetitions. None if 1000 do not suffice: for want of pairs.
-    """
-    from scipy.special import stdtrit
-
-    seeds = np.arange(2, 1001)
-    variance, freedom = _spread(found, seeds[None])
-    margin = (stdtrit(freedom, 0.975) + stdtrit(freedom, 0.8)) * np.sqrt(variance)
-    enough = margin <= VISIBLE
-    return int(seeds[np.argmax(enough)]) if enough.any() else None
 
 
 def _spread(found: Estimate, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
