@@ -32,12 +32,12 @@ def add_scores(folder, name, labels, test, valid=None, pairs=PAIRS):
         write_predictions(folder / name / file, labels, scores, pairs)
 
 
-def as_published(folder, metric='accuracy', **change):
-    """Give the runs in a folder config.json and metrics.json of the published ones, but a change.
+def as_published(folder, metric='accuracy', runs='*', **change):
+    """Give runs in a folder config.json and metrics.json of the published ones, but for a change.
 
     Their pairs are as many only with the fixture `forty_pairs`.
     """
-    for run in folder.iterdir():
+    for run in folder.glob(runs):
         name = parse_run_name(run.name)
         if name.task in SPEARMAN_TASKS:
             settings = published_settings(name.task, name.method, metric) | change

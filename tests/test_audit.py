@@ -54,7 +54,7 @@ def add_task(folder, name, wrong):
 
 
 def audit_row(out, task):
-    lines = out[out.index('The data: what is odd in them') :].splitlines()
+    lines = out[out.index('Oddities of the data') :].splitlines()
     return next(line.split() for line in lines if line.startswith(task))
 
 

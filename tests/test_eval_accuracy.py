@@ -214,7 +214,7 @@ def test_stalled_powell_search_is_told_with_both_figures(evaluate, tmp_path):
     _, out, _ = evaluate('--runs_dir', tmp_path)
     section = out[out.index("Where Powell's search missed") :].split('\n')
     assert section[4].split() == 'BQ.bert.cosent.seed1 50.00 0.76159 100.00 0.99945'.split()
-    assert 'All other runs: within 0.1 points.' in section[6]
+    assert 'All other runs are within 0.1 points of the optimum' in section[6]
     _, out, _ = evaluate('--runs_dir', tmp_path, '--search', 'exact')
     assert 'missed' not in out and 'score > 0.99945' in out
 

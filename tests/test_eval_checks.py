@@ -33,7 +33,7 @@ def test_methods_are_compared_by_the_metric_and_all_seeds(metric, evaluate, tmp_
     _, table, notes, *_ = section(out, 'Is the difference real?')
     row = table.splitlines()[2].split()
     assert ' '.join(row[:6]) == 'BQ bert cosent − interact 3'
-    assert row[-1] == '%' and 'given, and says nothing of other seeds' in notes.replace('\n', ' ')
+    assert row[-1] == '%' and 'for these trained models only' in notes.replace('\n', ' ')
     assert 'unknown' not in notes
     _, out, _ = evaluate('--runs_dir', tmp_path, '--metric', metric, '--format', 'json')
     report = json.loads(out)
@@ -95,10 +95,10 @@ def test_collapsed_runs_are_named(evaluate, tmp_path):
     add_run(tmp_path, 'BQ.bert.cosent.seed3', wrong=8)
     _, out, _ = evaluate('--runs_dir', tmp_path)
     out = ' '.join(out.split())
-    assert 'Collapsed, all test scores alike: BQ.bert.cosent.seed1.' in out
+    assert 'Collapsed (all test scores are equal): BQ.bert.cosent.seed1.' in out
     # half of label 1 is above all of label 0, half below: 1/2 ± 1.96 · sqrt(1/4 / 19)
-    nothing = 'the test scores separate nothing, ROC AUC 50.00 [27.52, 72.48]'
-    assert f'Collapsed, {nothing}: BQ.bert.cosent.seed2.' in out
+    nothing = 'test scores do not separate the classes, ROC AUC 50.00 [27.52, 72.48]'
+    assert f'Collapsed ({nothing}): BQ.bert.cosent.seed2.' in out
     _, out, _ = evaluate('--runs_dir', tmp_path, '--format', 'json')
     assert [run['collapsed'] is None for run in json.loads(out)['runs']] == [False, False, True]
 
@@ -109,10 +109,10 @@ def test_a_stalled_search_is_no_collapse(evaluate, tmp_path):
     add_scores(tmp_path, 'BQ.bert.cosent.seed1', LABELS, stalled)
     _, out, _ = evaluate('--runs_dir', tmp_path)
     out = ' '.join(out.split())
-    assert 'The search found nothing, not the model' in out and 'Collapsed' not in out
-    assert '--search exact finds more: BQ.bert.cosent.seed1 (valid 50.00, exact 100.00).' in out
+    assert "Powell's search stalled at its start" in out and 'Collapsed' not in out
+    assert 'exact finds the optimum: BQ.bert.cosent.seed1 (valid 50.00, exact 100.00).' in out
     _, out, _ = evaluate('--runs_dir', tmp_path, '--search', 'exact')
-    assert 'found nothing' not in out and '100.00' in out
+    assert 'stalled' not in out and '100.00' in out
 
 
 @pytest.mark.parametrize('n', [(9, 30), (400, 300)])
@@ -140,7 +140,7 @@ def test_a_threshold_for_f1_that_costs_accuracy_is_no_collapse(evaluate, tmp_pat
     assert run['accuracy'] < 0.9 and run['collapsed'] is None
     add_scores(tmp_path, 'BQ.bert.cosent.seed1', labels, scores, valid=scores + 1)
     _, out, _ = evaluate('--runs_dir', tmp_path, '--metric', 'f1')
-    assert 'All test pairs decided alike: BQ.bert.cosent.seed1.' in out
+    assert 'All test pairs get the same decision: BQ.bert.cosent.seed1.' in out
     assert 'Collapsed' not in out
 
 

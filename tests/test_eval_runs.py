@@ -54,7 +54,7 @@ def test_runs_on_other_test_pairs_are_left_out(evaluate, tmp_path):
     assert '90.00 ±0.00' in out
     differs, shorter = reasons.values()
     assert f'BQ.bert.cosent.seed1/{TEST_FILE}:7: ' in differs and '别的 | 句子' in differs
-    assert f'BQ.bert.sbert.seed1/{TEST_FILE}:7 ' in differs
+    assert f'BQ.bert.sbert.seed1/{TEST_FILE}:7: ' in differs
     assert ':32' in shorter and 'no such line' in shorter
 
 

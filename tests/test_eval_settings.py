@@ -32,7 +32,7 @@ def told(out):
         ({'pooling': 'mean'}, 'pooling mean, not cls'),
         ({'dropout_rate': 0.0}, 'dropout rate 0.0, not 0.1'),
         ({'precision': 'bf16'}, 'precision bf16, not fp32'),
-        ({'select': 'spearman'}, 'epoch kept by spearman, not accuracy'),
+        ({'select': 'spearman'}, 'checkpoint chosen by spearman, not accuracy'),
     ],
 )
 def test_a_run_of_other_settings_has_no_difference(change, difference, evaluate, tmp_path):
@@ -48,7 +48,7 @@ def test_a_run_of_other_settings_has_no_difference(change, difference, evaluate,
     _, out, _ = evaluate('--runs_dir', tmp_path, '--format', 'json', '--html', page)
     [cell] = [cell for cell in json.loads(out)['table'] if cell['mean'] and cell['column'] == 'BQ']
     assert cell['difference'] is None and cell['unlike'] == [difference]
-    assert '<small>publ. 83.24</small></td>' in page.read_text('utf-8')
+    assert '>publ. 83.24</span>' in page.read_text('utf-8')
 
 
 @pytest.mark.usefixtures('forty_pairs')
@@ -59,14 +59,14 @@ def test_the_average_is_as_unlike_as_its_tasks(evaluate, tmp_path):
     as_published(tmp_path / 'a')
     _, out, _ = evaluate('--runs_dir', tmp_path / 'a')
     assert out.count('diff. ') == 5 and '†' not in out
-    assert 'An encoder passes for the published one by its name and sizes' in out
+    assert 'Encoders are compared with the published ones by name and sizes' in out
     (tmp_path / 'b').mkdir()
     (tmp_path / 'a/BQ.bert.cosent.seed1').rename(tmp_path / 'b/BQ.bert.cosent.seed1')
     as_published(tmp_path / 'b', epochs=1)
     (tmp_path / 'b/BQ.bert.cosent.seed1').rename(tmp_path / 'a/BQ.bert.cosent.seed1')
     _, out, _ = evaluate('--runs_dir', tmp_path / 'a')
     assert out.count('diff. ') == 3 and out.count('80.00†') == 2
-    assert told(out).startswith('† BQ BERT+CoSENT: epochs 1, not 5. An encoder')
+    assert told(out).startswith('† BQ BERT+CoSENT: epochs 1, not 5. Encoders')
 
 
 @pytest.mark.usefixtures('forty_pairs')

@@ -84,10 +84,10 @@ def test_runs_selected_by_the_other_measure_are_named(evaluate, tmp_path):
     told = {}
     for metric in ('accuracy', 'spearman'):
         _, out, _ = evaluate('--runs_dir', tmp_path, '--metric', metric)
-        told[metric] = [line for line in out.splitlines() if line.startswith('Epoch kept')]
+        told[metric] = [line for line in out.splitlines() if line.startswith('Checkpoint')]
     assert told == {
-        'accuracy': ['Epoch kept by valid Spearman, not accuracy: BQ.bert.cosent.seed1.'],
-        'spearman': ['Epoch kept by valid accuracy, not Spearman: ATEC.bert.cosent.seed1.'],
+        'accuracy': ['Checkpoint chosen by valid Spearman, not accuracy: BQ.bert.cosent.seed1.'],
+        'spearman': ['Checkpoint chosen by valid accuracy, not Spearman: ATEC.bert.cosent.seed1.'],
     }
     (tmp_path / 'BQ.bert.cosent.seed1' / 'metrics.json').write_text('[' * 100_000)
     code, out, err = evaluate('--runs_dir', tmp_path)

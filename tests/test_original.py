@@ -239,7 +239,7 @@ def test_whole_trainings_with_dropout(checkout, small_bert, data_dir, tmp_path, 
     flags += ['--methods', 'interact', '--dropout_rate', '0.3', '--seeds', '2', '--epochs', '2']
     code, out, err = compare(*flags)
     assert code == 0, err
-    assert 'Is the difference real?' in out and 'both over seeds and test pairs' in out
+    assert 'Is the difference real?' in out and 'both account for seeds and' in out
     with (tmp_path / 'runs' / 'TOY.tsv').open(encoding='utf-8') as file:
         rows = list(csv.DictReader(file, delimiter='\t'))
     assert [(row['seed'], row['side'], row['steps']) for row in rows] == [

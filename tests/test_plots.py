@@ -80,4 +80,4 @@ def test_a_published_figure_of_other_settings_looks_different(draw, tmp_path):
     as_published(tmp_path, epochs=1)
     bq = draw()['BQ']
     assert not drawn(bq, 'published')
-    assert drawn(bq, 'published, of other settings') == {0: 83.24}
+    assert drawn(bq, 'published, other settings') == {0: 83.24}

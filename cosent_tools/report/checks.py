@@ -1,4 +1,4 @@
-"""What keeps a reader from believing too much, as sections: comparisons, details, the data."""
+"""Sections that show how far results can be trusted: comparisons, details, oddities of data."""
 
 import numpy as np
 
@@ -9,14 +9,15 @@ from cosent_tools.report.render import Section, percent
 from cosent_tools.report.significance import Comparison
 from cosent_tools.report.tables import MEASURES, Table, method_label
 
-UNLIKE = '†'  # marks a cell that is not set against the published figure
+UNLIKE = '†'  # marks a cell that is not compared with the published figure
 
 
 def comparison_section(comparisons: list[Comparison]) -> Section:
     """Show whether methods differ; at least one comparison."""
     rows, is_mixed = [], len({item.measure for item in comparisons}) > 1
     for item in comparisons:
-        suffix = f' ({MEASURES[item.measure]})' * is_mixed
+        suffix = f' ({MEASURES[item.measure]})' if is_mixed else ''
+        star = '*' if item.corrected_p < 0.05 else ''
         share = '?' if item.training_share is None else f'{100 * item.training_share:.0f} %'
         rows.append(
             [
@@ -25,7 +26,7 @@ def comparison_section(comparisons: list[Comparison]) -> Section:
                 ', '.join(dict.fromkeys(str(len(seeds)) for seeds in item.seeds)),
                 f'{_points(item.difference)} ±{percent((item.high - item.low) / 2)}',
                 _p(item.p_value),
-                _p(item.corrected_p) + '*' * (item.corrected_p < 0.05),
+                _p(item.corrected_p) + star,
                 _p(item.permutation_p),
                 share,
             ]
@@ -40,38 +41,40 @@ def _comparison_notes(comparisons: list[Comparison]) -> list[str]:
     notes = []
     if any(is_known):
         notes.append(
-            '±: 95 % interval, p: of no difference, both over seeds and test pairs. train: share '
-            'of the variance that is from the seeds of training.'
+            '±: 95 % confidence interval; p: p-value of no difference; both account for seeds and '
+            'test pairs. train: share of the variance that is due to the training seed.'
         )
     if not all(is_known):
         notes.append(
-            '?: one seed, the noise of training is unknown; ± and p are over test pairs alone.'
+            '?: the noise of training is unknown with one seed; ± and p are for test pairs only.'
         )
+    several = f'{len(comparisons)} comparison{"s" if len(comparisons) > 1 else ""}'
     notes.append(
-        f'Holm: p corrected for {len(comparisons)} comparisons, * below 0.05; permuted: p over '
-        'test pairs alone, takes the trained models as given, and says nothing of other seeds.'
+        f'Holm: p corrected for {several}, * if below 0.05. permuted: p of a permutation test over '
+        'the test pairs, for these trained models only, not for other seeds.'
     )
     return notes
 
 
 def unlike_notes(table: Table) -> list[str]:
-    """Say what is not as published, and on what grounds the rest passes for it."""
+    """Name what differs from the published runs, and how far encoders were compared with theirs."""
     cells = {}
     for (row, column), cell in table.cells.items():
-        if cell.unlike and column != 'Avg':  # which has the mark of its tasks
+        if cell.unlike and column != 'Avg':  # Avg is marked because its tasks are
             cells.setdefault(cell.unlike, []).append(f'{column} {method_label(*row)}')
     notes = [
         f'{UNLIKE} {", ".join(names)}: {"; ".join(unlike)}.' for unlike, names in cells.items()
     ]
     if any(cell.difference is not None for cell in table.cells.values()):
         notes.append(
-            'An encoder passes for the published one by its name and sizes; SHA-256: --format json.'
+            'Encoders are compared with the published ones by name and sizes; --format json shows '
+            'the SHA-256 of their weights.'
         )
     return notes
 
 
 def select_notes(results: list[Result]) -> list[str]:
-    """Name the runs that kept their epoch by another measure than the one shown."""
+    """Name the runs whose checkpoint was chosen by another measure than the one shown."""
     notes = []
     for select, other in (('accuracy', 'Spearman'), ('spearman', 'accuracy')):
         names = [
@@ -80,13 +83,13 @@ def select_notes(results: list[Result]) -> list[str]:
             if result.select == select and (result.measure == 'spearman') != (select == 'spearman')
         ]
         if names:
-            kept = f'Epoch kept by valid {MEASURES[select]}, not {other}'
+            kept = f'Checkpoint chosen by valid {MEASURES[select]}, not {other}'
             notes.append(f'{kept}: {", ".join(names)}.')
     return notes
 
 
 def unmeasured_section(results: list[Result]) -> Section:
-    """Show what is known of runs without labels on test: how they did on valid."""
+    """Show the figures on valid of runs without labels on test."""
     rows = []
     for result in results:
         rule = '–' if result.threshold is None else f'score > {result.threshold:.5f}'
@@ -94,20 +97,20 @@ def unmeasured_section(results: list[Result]) -> Section:
         row = [str(result.name), str(len(result.test.labels)), decision, percent(result.valid)]
         rows.append([*row, MEASURES[result.measure]])
     columns = ['Run', 'Pairs', 'Decision', 'Valid', 'Measure']
-    notes = ['Labels of test are missing, or all the same, so nothing can be measured by them.']
-    return Section('No labels: runs that test does not measure (×100)', columns, rows, notes)
+    notes = ['The labels of test are missing or all the same, so nothing can be measured there.']
+    return Section('Runs without test labels: figures on valid (×100)', columns, rows, notes)
 
 
 def details_section(results: list[Result]) -> Section:
-    """Show what `--details` adds of every run."""
+    """Show the measures of `--details` for each run."""
     rows = [[str(result.name), *map(percent, details(result))] for result in results]
-    notes = ['Of class 1; of several classes, the mean over them. – is not defined.']
+    notes = ['Figures of class 1, or means over several classes; –: not defined.']
     columns = ['Run', 'Precision', 'Recall', 'Average precision', 'ROC AUC']
     return Section('Every run on test, in detail (%)', columns, rows, notes)
 
 
 def collapse_notes(results: list[Result]) -> list[str]:
-    """Name the runs that have learned nothing, and those whose threshold decides nothing."""
+    """Name the runs that learned nothing, and those whose threshold separates nothing."""
     collapsed, stalled, alike = {}, [], []
     for result in results:
         if reason := collapse(result):
@@ -117,17 +120,19 @@ def collapse_notes(results: list[Result]) -> list[str]:
             stalled.append(f'{result.name} ({found})')
         elif result.predicted is not None and np.ptp(result.predicted) == 0:
             alike.append(str(result.name))
-    notes = [f'Collapsed, {reason}: {", ".join(runs)}.' for reason, runs in collapsed.items()]
+    notes = [f'Collapsed ({reason}): {", ".join(runs)}.' for reason, runs in collapsed.items()]
     if stalled:
         notes.append(
-            "The search found nothing, not the model: Powell's ended where it began, --search "
-            f'exact finds more: {", ".join(stalled)}.'
+            "Powell's search stalled at its start, although the scores separate the classes; "
+            f'--search exact finds the optimum: {", ".join(stalled)}.'
         )
-    return notes + [f'All test pairs decided alike: {", ".join(alike)}.'] * bool(alike)
+    if alike:
+        notes.append(f'All test pairs get the same decision: {", ".join(alike)}.')
+    return notes
 
 
 def audit_section(oddities: dict[str, Counts]) -> Section:
-    """Show what `audit` counted in each task, at least one."""
+    """Show what `audit` counted in each of some tasks, at least one."""
     rows = []
     for task, counts in sorted(oddities.items()):
         twice = counts['pairs_in_two_splits']
@@ -141,11 +146,13 @@ def audit_section(oddities: dict[str, Counts]) -> Section:
         ]
         rows.append([task, *cells])
     notes = [
-        'In brackets: pairs in both train and test; pairs of test with a placeholder '
-        f'({", ".join(PLACEHOLDERS)}) for a sentence.'
+        'In two splits: pairs; in brackets, those in both train and test. Contradictory: pairs '
+        'with several labels. Identical, 0: pairs of identical sentences labelled 0.',
+        f'Placeholders: pairs with {" or ".join(PLACEHOLDERS)} for a sentence; in brackets, those '
+        'of test. Test in train: test sentences that train has, too.',
     ]
     if any(counts['test_sentences_in_train'] is None for counts in oddities.values()):
-        notes.append('–: train is not known, only what is in the predictions was counted.')
+        notes.append('–: train is unknown; only the pairs in the prediction files were counted.')
     columns = [
         'Task',
         'In two splits',
@@ -154,7 +161,7 @@ def audit_section(oddities: dict[str, Counts]) -> Section:
         'Placeholders',
         'Test in train',
     ]
-    return Section('The data: what is odd in them', columns, rows, notes)
+    return Section('Oddities of the data', columns, rows, notes)
 
 
 def _points(share: float) -> str:

@@ -1,7 +1,7 @@
-"""What each test pair contributes to a measure: n numbers of which the measure is the mean.
+"""Contributions of the test pairs to a measure: n numbers whose mean is the measure.
 
-For accuracy they are 1 and 0, right and wrong. F1 and Spearman's correlation are no means; there
-they are the measure plus its empirical influence function: what leaving one pair out would change,
+For accuracy they are 1 (right) and 0 (wrong). F1 and Spearman's correlation are no means; there
+they are the measure plus its empirical influence function: the change of leaving one pair out,
 times n, up to terms of order 1/n (the infinitesimal jackknife; Efron and Tibshirani, "An
 Introduction to the Bootstrap", 1993, chapter 21). So all measures are compared in one way.
 """

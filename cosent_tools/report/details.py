@@ -1,4 +1,4 @@
-"""What else is asked of a run: measures of its ranking, whether it has learned anything.
+"""More measures of one run, and whether it has learned anything.
 
 scikit-learn takes some seconds to import, so it is imported on first use.
 """
@@ -10,11 +10,11 @@ import numpy as np
 from cosent_tf.decisions import is_graded
 from cosent_tools.report.evaluation import Result
 
-ALIKE = 1e-6  # scores that lie within it are taken for one, whatever rounding made of it
+TOLERANCE = 1e-6  # scores that differ by no more are equal up to rounding
 
 
 class Details(NamedTuple):
-    """On test, of class 1, or the mean over C classes; None where it is not defined."""
+    """Measures on test of class 1, or means over C classes; None where undefined."""
 
     precision: float | None  # of the decisions
     recall: float | None
@@ -38,7 +38,7 @@ def details(result: Result) -> Details:
         decided = precision_recall_fscore_support(*predicted, average=average, zero_division=0)[:2]
     classes = [1] if scores.ndim == 1 else range(scores.shape[1])
     truth, scores = labels[:, None] == classes, scores.reshape(len(labels), -1)  # (n, C), (n, C)
-    usable = truth.any(axis=0) & ~truth.all(axis=0)  # of one class alone there is no ranking
+    usable = truth.any(axis=0) & ~truth.all(axis=0)  # one class alone cannot be ranked
     if usable.any() and not is_graded(labels, result.test.scores):
         columns = truth[:, usable], scores[:, usable]
         ranked = average_precision_score(*columns), roc_auc_score(*columns)
@@ -46,24 +46,24 @@ def details(result: Result) -> Details:
 
 
 def collapse(result: Result) -> str | None:
-    """Say how a run's scores show that it has learned nothing, None if they do not.
+    """Return why a run's scores show that it has learned nothing, None if they do not.
 
-    A threshold may be bad, or fitted for another measure, where the scores are good: only scores
-    that do not separate the classes are a collapse.
+    A bad threshold, or one fitted for another measure, is no collapse: only scores that do not
+    separate the classes are.
     """
     scores, labels = result.test.scores, result.test.labels
-    if np.ptp(scores, axis=0).max() <= ALIKE:
-        return 'all test scores alike'
+    if np.ptp(scores, axis=0).max() <= TOLERANCE:
+        return 'all test scores are equal'
     if result.value is None or is_graded(labels, scores):
         return None
     classes = [(labels == 1, scores)]
     if scores.ndim == 2:
         classes = [(labels == c, scores[:, c]) for c in np.unique(labels)]
-    areas = [auc_interval(*of_class) for of_class in classes]
+    areas = [auc_interval(positive, ranking) for positive, ranking in classes]
     if not all(low <= 0.5 <= high for _, low, high in areas):
         return None
     area, low, high = (f'{100 * value:.2f}' for value in np.mean(areas, axis=0))
-    return f'the test scores separate nothing, ROC AUC {area} [{low}, {high}]'
+    return f'test scores do not separate the classes, ROC AUC {area} [{low}, {high}]'
 
 
 def auc_interval(positive: np.ndarray, scores: np.ndarray) -> tuple[float, float, float]:
@@ -90,7 +90,7 @@ def auc_interval(positive: np.ndarray, scores: np.ndarray) -> tuple[float, float
 
 
 def has_useless_threshold(result: Result) -> bool:
-    """Return whether its decisions on test are no better than one answer for all pairs."""
+    """Return whether the decisions on test are no better than one answer for all pairs."""
     if result.predicted is None or result.value is None:
         return False
     majority = np.unique(result.test.labels, return_counts=True)[1].max() / len(result.predicted)

@@ -1,7 +1,7 @@
-"""From prediction files to results: the same protocol for every run, whatever made it.
+"""From prediction files to results: one protocol for all runs, whichever program made them.
 
-The decision rule (see decisions.py) is fitted on the valid predictions and applied to test. For
-Spearman's correlation nothing is decided, except between several classes, which have none.
+The decision rule (see decisions.py) is fitted on the valid predictions and applied to test.
+Spearman's correlation needs none; several classes have no such correlation, but accuracies.
 """
 
 from dataclasses import dataclass, replace
@@ -28,55 +28,55 @@ from cosent_tf.run.folder import (
 from cosent_tf.thresholds import best_threshold
 from cosent_tools.report.settings import Settings, read_settings, unlike_published
 
-# Below the exact optimum on valid by more than this, Powell's search has stalled.
-STALL = 0.001 + 1e-9  # more than 0.1 points, whatever the rounding of the two figures
+# Powell's search has stalled if it ends further below the exact optimum on valid than this.
+STALL = 0.001 + 1e-9  # 0.1 points, and the rounding of the two figures
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What one run's predictions say; measures are fractions of 1."""
+    """Evaluation of one run; measures are fractions of 1."""
 
     name: RunName
     test: Predictions
-    measure: str  # what `valid` and `value` are: accuracy, f1, macro_f1 or spearman
+    measure: str  # of `valid` and `value`: accuracy, f1, macro_f1 or spearman
     valid: float
-    value: float | None  # on test, None where its labels measure nothing
+    value: float | None  # on test, None without two different labels there
     threshold: float | None = None
     weights: tuple[float, ...] | None = None
-    accuracy: float | None = None  # on test, None where nothing is decided or measured
+    accuracy: float | None = None  # on test, None for graded labels and as `value`
     f1: float | None = None  # on test: of class 1, or macro-F1 of C classes
-    predicted: np.ndarray | None = None  # (n,) the decisions on test, None as accuracy
+    predicted: np.ndarray | None = None  # (n,) decisions on test, None as `accuracy`
     optimum: tuple[float, float] | None = None  # exact (threshold, valid accuracy) if stalled
-    select: str | None = None  # what chose the epoch: accuracy or spearman, None if not known
-    audit: Counts | None = None  # of all splits, as training has counted; None if not known
-    settings: Settings | None = None  # None of another program's predictions
-    unlike: tuple[str, ...] = ()  # in what it differs from the published run, if there is one
+    select: str | None = None  # what chose the checkpoint: accuracy or spearman, None if unknown
+    audit: Counts | None = None  # of all splits, as counted by the training; None if unknown
+    settings: Settings | None = None  # None for predictions of another program
+    unlike: tuple[str, ...] = ()  # what differs from the published run, if there is one
 
     @property
     def correct(self) -> np.ndarray | None:
-        """Which decisions on test are right, (n,) bool."""
+        """Whether each decision on test is right, (n,) bool."""
         return None if self.predicted is None else self.predicted == self.test.labels
 
 
 def evaluate(
     runs: list[FinishedRun], metric: str, search: str | None
 ) -> tuple[list[Result], dict[str, str]]:
-    """Evaluate runs; those that cannot be are left out, with the reason.
+    """Evaluate runs, and leave out those that cannot be evaluated.
 
-    The runs of a task are comparable only on the same test pairs: where they differ, the pairs
-    that most of them have are kept, else those of the first run.
+    The runs of a task are comparable only on the same test pairs. Where they differ, the runs with
+    the most common pairs are kept (in a tie, those of the first run).
 
     Args:
-        runs: finished ones.
-        metric: 'accuracy', 'f1' or 'spearman': what thresholds, if any, are fitted for and
-            `Result.value` is.
+        runs: finished runs.
+        metric: 'accuracy', 'f1' or 'spearman': the measure that thresholds are fitted for, and
+            `Result.value`.
         search: 'powell' (accuracy only) or 'exact'; not used for 'spearman'.
 
     Returns:
-        The results, encoders and methods in the published order, then by name and seed; and name →
-        what is wrong, and where, of the runs left out.
+        The results, with encoders and methods in the published order, then by name and seed; and
+        the reason for each run left out, by its name.
     """
-    left_out, tasks = {}, {}  # task: its runs and results, in groups of the same test pairs
+    left_out, tasks = {}, {}  # task → (run, result) in groups of the same test pairs
     for run in tqdm(runs, 'reading runs', unit='run', delay=2, leave=False, disable=None):
         try:
             result = _evaluate_run(run, metric, search)
@@ -115,18 +115,18 @@ def row_order(name: RunName) -> tuple[int, str, int, str]:
 
 
 def count_oddities(runs: list[FinishedRun], results: list[Result]) -> dict[str, Counts]:
-    """Return what `audit` counts in the data of each task that has results.
+    """Return what `audit` counts in the data of each task with results.
 
-    A run of the training scripts has counted all splits; otherwise it is those of its predictions.
+    The training scripts have counted all splits; for other runs, valid and test are counted here.
     """
     folders = {run.name: run.folder for run in runs}
     by_task = {}
     for result in results:
         by_task.setdefault(result.name.task, []).append(result)
     return {
-        task: next(filter(None, (result.audit for result in of_task)), None)
-        or _audit_predictions(folders[of_task[0].name])
-        for task, of_task in by_task.items()
+        task: next(filter(None, (result.audit for result in group)), None)
+        or _audit_predictions(folders[group[0].name])
+        for task, group in by_task.items()
     }
 
 
@@ -153,10 +153,12 @@ def _evaluate_run(run: FinishedRun, metric: str, search: str | None) -> Result:
     key = rule.measure('f1' if metric == 'f1' else 'accuracy')
     measure = 'macro_f1' if rule.class_weights and metric == 'f1' else key
     if at_valid[key] is None:
-        raise UserError(f'{valid_path}: no two different labels, so nothing is measured by them')
+        raise UserError(
+            f'{valid_path}: the labels are missing or all the same, so nothing can be measured'
+        )
     binary = rule.threshold is not None
     optimum = best_threshold(valid.labels, valid.scores, metric) if binary else None
-    told = _told(run.folder)
+    recorded = _read_recorded(run.folder)
     pairs = {'valid': len(valid.labels), 'test': len(test.labels)}
     return Result(
         run.name,
@@ -170,19 +172,19 @@ def _evaluate_run(run: FinishedRun, metric: str, search: str | None) -> Result:
         f1=at_test['f1'],
         predicted=None if at_test['accuracy'] is None else rule.predict(test.scores),
         optimum=optimum if optimum and optimum[1] - at_valid[key] > STALL else None,
-        unlike=unlike_published(told['settings'], run.name, metric, search, pairs),
-        **told,
+        unlike=unlike_published(recorded['settings'], run.name, metric, search, pairs),
+        **recorded,
     )
 
 
-def _told(folder: Path) -> dict[str, str | Counts | Settings | None]:
-    """Return `select`, `audit` and `settings` of a result, None where its files do not tell."""
+def _read_recorded(folder: Path) -> dict[str, str | Counts | Settings | None]:
+    """Return `select`, `audit` and `settings` of a result, None where they are not recorded."""
     metrics = read_metrics(folder)
     select, counts = metrics.get('select'), metrics.get('audit') or None
     if counts is not None:
         try:
             describe(counts)
-            sum(counts['pairs_in_two_splits'].values())  # of which `describe` shows some alone
+            sum(counts['pairs_in_two_splits'].values())  # not all are used by `describe`
         except (AttributeError, KeyError, TypeError) as error:
             raise UserError(f'{folder / METRICS_FILE}: not an audit: {error!r}') from error
     select = select if select in ('accuracy', 'spearman') else None
@@ -194,9 +196,9 @@ def _check_same_kind(
 ) -> None:
     """Check that a rule fitted on valid can decide test."""
     if valid.scores.shape[1:] != test.scores.shape[1:]:
-        raise UserError(f'{test_path}:1: other score columns than {valid_path}')
+        raise UserError(f'{test_path}:1: the score columns differ from those of {valid_path}')
     if not has_two_labels(test.labels):
-        return  # nothing is measured by them
+        return  # nothing will be measured
     if test.scores.ndim == 2:
         classes = test.scores.shape[1]
         wrong = ~np.isin(test.labels, np.arange(classes))
@@ -204,19 +206,21 @@ def _check_same_kind(
             line = int(np.argmax(wrong)) + 2
             raise UserError(f'{test_path}:{line}: the label is not one of 0 … {classes - 1}')
     elif is_graded(test.labels, test.scores) != is_graded(valid.labels, valid.scores):
-        raise UserError(f'{test_path}: only one of it and {valid_path} has labels 0 and 1 alone')
+        raise UserError(
+            f'{test_path}: only this file or {valid_path} has other labels than 0 and 1'
+        )
 
 
 def _describe_copy(
     group: list[tuple[FinishedRun, Result]], run: FinishedRun, result: Result
 ) -> str | None:
-    """Say of which run of the group one is a copy, if it is; constant scores may coincide."""
+    """Return of which run in the group this one is a copy, if any; constant scores may coincide."""
     scores = result.test.scores
     for original, other in group:
         is_equal = np.array_equal(other.test.scores, scores) and np.ptp(scores) > 0
         if is_equal and original.name[:3] == run.name[:3]:
             path, source = run.folder / TEST_FILE, original.folder
-            return f'{path}: to the last digit that of {source}: a copy, not another seed'
+            return f'{path}: the scores equal those of {source}: a copy, not another seed'
     return None
 
 
@@ -227,12 +231,12 @@ def _describe_difference(usual: FinishedRun, run: FinishedRun) -> str:
         pairs.append(list(zip(labels.tolist(), texts, strict=True)))
     shorter = min(map(len, pairs))
     row = next((i for i in range(shorter) if pairs[0][i] != pairs[1][i]), shorter)
-    described = [
+    found, expected = (
         f'{rows[row][0]} {" | ".join(rows[row][1])}'[:60] if row < len(rows) else 'no such line'
-        for rows in pairs
-    ]
+        for rows in reversed(pairs)
+    )
     return (
-        f'{run.folder / TEST_FILE}:{row + 2}: not the test pairs of the other runs of the task, as '
-        f'in {usual.folder / TEST_FILE}:{row + 2} ({described[1]!r} against {described[0]!r}); '
+        f'{run.folder / TEST_FILE}:{row + 2}: {found!r}, but {expected!r} in '
+        f'{usual.folder / TEST_FILE}:{row + 2}: not the test pairs of the other runs of the task; '
         'keep such runs in another folder'
     )

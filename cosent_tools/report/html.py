@@ -1,9 +1,9 @@
-"""One page to look at the errors: tables, thresholds to move, curves, and the pairs themselves.
+"""A page to explore the errors: tables, movable thresholds, curves, and the pairs themselves.
 
-The page holds all it needs: plotly.js for the charts, DataTables (in the bundle of itables) for the
-pairs, the predictions, and the code in page/ that joins them. Its Content-Security-Policy lets it
-load nothing else. What a chart shows is computed in the browser, from scores that are float64
-there too, so that every decision is the one made here. plotly and itables are imported on first
+The page contains all it needs: plotly.js for the charts, DataTables (in the bundle of itables) for
+the pairs, the predictions, and the code in page/ that joins them. Its Content-Security-Policy keeps
+it from loading anything else. What a chart shows is computed in the browser, from scores that are
+float64 there too, so all decisions equal those made here. plotly and itables are imported on first
 use.
 """
 
@@ -33,9 +33,9 @@ def save_html(path: Path, results: list[Result], sections: list[Section]) -> Non
 
     Args:
         path: the file, replaced if it is there.
-        results: at least one. Those with a threshold are shown with their pairs, the others in the
-            tables only.
-        sections: of the report.
+        results: at least one. Those with a threshold are shown with their pairs, the others only in
+            the tables.
+        sections: the report's.
 
     Raises:
         UserError: plotly or itables is not installed, or the file cannot be written.
@@ -60,7 +60,7 @@ def save_html(path: Path, results: list[Result], sections: list[Section]) -> Non
 
 
 def as_html(sections: list[Section]) -> str:
-    """Write sections as HTML to unfold; those with the first one's title are unfolded."""
+    """Write sections as HTML that unfolds; those with the title of the first one are open."""
     blocks = []
     for section in sections:
         words = section.text_columns
@@ -77,18 +77,18 @@ def as_html(sections: list[Section]) -> str:
 
 
 def _row(tag: str, cells: list[str], words: int) -> str:
-    """Write a row whose first cells are words, the others numbers; a cell's first line is large."""
+    """Write a row: some cells of words, then numbers; further lines of a cell are small."""
     written = []
     for i, cell in enumerate(cells):
         first, *others = cell.split('\n')
-        first = _both(first)
-        small = ''.join(f'<br><small>{escape(line)}</small>' for line in others)
-        written.append(f'<{tag}{" class=number" * (i >= words)}>{first}{small}</{tag}>')
+        small = ''.join(f'<br><small>{_both(line)}</small>' for line in others)
+        number = ' class=number' if i >= words else ''
+        written.append(f'<{tag}{number}>{_both(first)}{small}</{tag}>')
     return f'<tr>{"".join(written)}</tr>'
 
 
 def _both(text: str) -> str:
-    """Write a text in both languages, of which the page shows one; names and figures once."""
+    """Write a text in English and Chinese, of which the page shows one; names and figures once."""
     translated = chinese(text)
     if translated is None:
         return escape(text)
@@ -96,7 +96,7 @@ def _both(text: str) -> str:
 
 
 def page_data(results: list[Result]) -> dict:
-    """Return what the page's code reads: tasks with their pairs and runs, as plain JSON."""
+    """Return the data of the page's code: tasks with their pairs and runs, as plain JSON."""
     tasks = {}
     shown = [result for result in results if None not in (result.threshold, result.value)]
     for result in shown:
@@ -158,6 +158,6 @@ def _base64(data: bytes) -> str:
 
 
 def _script_json(value: object) -> str:
-    """Write JSON that no text within can end the script element of."""
+    """Write JSON in which no text can end the script element around it."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(',', ':'))
     return text.replace('<', r'\u003c')

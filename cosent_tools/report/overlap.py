@@ -16,7 +16,7 @@ BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 class Overlap(NamedTuple):
-    """One task's test split by overlap; every list has one item a bin, None where it is empty."""
+    """One task's test split by overlap; every list has one item per bin, None where it is empty."""
 
     task: str
     pairs: list[int]
@@ -25,7 +25,7 @@ class Overlap(NamedTuple):
 
 
 def split_by_overlap(results: list[Result]) -> list[Overlap]:
-    """Split the test accuracy of all results that decide, task by task."""
+    """Split the test accuracy of all results with decisions, task by task."""
     tasks = {}
     for result in results:
         if result.correct is not None:
@@ -47,8 +47,8 @@ def split_by_overlap(results: list[Result]) -> list[Overlap]:
 def character_overlap(texts: list[tuple[str, str]]) -> np.ndarray:
     """Return Dice's coefficient of the two character multisets, white space aside: n pairs → (n,).
 
-    Twice the number of shared characters over the number of all. Order does not count: swapped
-    words overlap by 1, and so do two texts without any character.
+    It is twice the number of shared characters over the number of all, regardless of order: swapped
+    words have overlap 1, and so have two texts without any character.
     """
     overlaps = np.ones(len(texts))
     for i, (text1, text2) in enumerate(texts):

@@ -1,7 +1,7 @@
-"""One picture of a report: the metric by task and method, and the scores of each class.
+"""The picture of a report: the metric by task and method, and the scores of each class.
 
-Only names of tasks, encoders and methods are drawn, which are ASCII (see run.folder): no sentence,
-so no font for Chinese is needed. matplotlib is imported on first use.
+No sentence is drawn, and names of tasks, encoders and methods are ASCII (see run.folder), so no
+Chinese font is needed. matplotlib is imported on first use.
 """
 
 from pathlib import Path
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import FigureBase
 
-_PANELS_A_ROW = 3
-_FONT_SIZE = 13  # of 12 inches: to be read at half the size
+_PANELS_PER_ROW = 3
+_FONT_SIZE = 13  # in a picture 12 inches wide: legible at half the size
 # Okabe and Ito's colours, distinct for colour-blind readers too.
 _NEGATIVE, _POSITIVE = '#0072B2', '#D55E00'
 
-Intervals = dict[tuple[tuple[str, str], str], tuple[float, float]]  # of a table's cells
+Intervals = dict[tuple[tuple[str, str], str], tuple[float, float]]  # by cell of a table
 
 
 def save_plot(path: Path, results: list[Result], metric: str) -> None:
@@ -32,9 +32,9 @@ def save_plot(path: Path, results: list[Result], metric: str) -> None:
 
     Above: a panel for each column of the table, on a scale of its own, with a row for each method:
     ours with its interval (± sd over seeds, Wilson's for the accuracy of one run), the published
-    figure, and what the same answer for every pair gives. Below, for the lowest seed of each task
-    and method with a threshold: how the test scores of the two classes are distributed, and where
-    the threshold fitted on valid cuts.
+    figure, and that of the same answer for every pair. Below, for the first seed of each task and
+    method with a threshold: the distribution of the test scores of both classes, and the threshold
+    fitted on valid.
 
     Raises:
         UserError: matplotlib is not installed, no run is measured on test, or the file cannot be
@@ -86,7 +86,7 @@ def _intervals(table: Table, results: list[Result], metric: str) -> Intervals:
 
 def _grid(panels: list | dict) -> tuple[int, int]:
     """Return how many rows and columns of panels there are."""
-    rows = -(-len(panels) // _PANELS_A_ROW)
+    rows = -(-len(panels) // _PANELS_PER_ROW)
     return rows, -(-len(panels) // rows)
 
 
@@ -114,7 +114,7 @@ def _draw_column(axes: 'Axes', table: Table, column: str, intervals: Intervals) 
     for y, row in enumerate(table.rows):
         cell = table.cells[row, column]
         if cell.published is not None:
-            label = 'published, of other settings' if cell.unlike else 'published'
+            label = 'published, other settings' if cell.unlike else 'published'
             style = {'color': '0.7' if cell.unlike else 'black', 'label': label}
             axes.plot(100 * cell.published, y, '|', markersize=16, markeredgewidth=2, **style)
         if cell.mean is not None:
@@ -135,8 +135,8 @@ def _draw_column(axes: 'Axes', table: Table, column: str, intervals: Intervals) 
 
 
 def _draw_scores(figure: 'FigureBase', panels: list[Result]) -> None:
-    """Draw a histogram a run: the share of each class's pairs by score, and the threshold."""
-    figure.suptitle('% of the test pairs of each class by score; the threshold fitted on valid')
+    """Draw a histogram per run: the share of each class's pairs by score, and the threshold."""
+    figure.suptitle('Test pairs of each class by score (%), and the threshold fitted on valid')
     grid = figure.subplots(*_grid(panels), squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
@@ -146,11 +146,9 @@ def _draw_scores(figure: 'FigureBase', panels: list[Result]) -> None:
         low, high = scores.min(), scores.max()
         bins = np.linspace(low, max(high, low + 1e-6 * max(abs(low), 1)), 41)
         for label, color in enumerate((_NEGATIVE, _POSITIVE)):
-            of_class = scores[labels == label]
-            weights = np.full(len(of_class), 100 / max(len(of_class), 1))
-            axes.hist(
-                of_class, bins, weights=weights, color=color, alpha=0.55, label=f'label {label}'
-            )
+            drawn = scores[labels == label]
+            weights = np.full(len(drawn), 100 / max(len(drawn), 1))
+            axes.hist(drawn, bins, weights=weights, color=color, alpha=0.55, label=f'label {label}')
         axes.axvline(result.threshold, color='black', linestyle='dashed', label='threshold')
         title = f'{name.task}, seed {name.seed}\n{method_label(name.model, name.method)}'
         axes.set_title(title, fontsize='small')

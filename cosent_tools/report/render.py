@@ -1,4 +1,4 @@
-"""How the report looks: sections as text or as markdown, results as JSON."""
+"""The layout of reports: sections as text or as markdown, results as JSON."""
 
 import io
 from typing import NamedTuple
@@ -15,21 +15,21 @@ from cosent_tools.report.overlap import BINS, split_by_overlap
 from cosent_tools.report.significance import accuracy_interval, compare_methods
 from cosent_tools.report.tables import build_table
 
-WIDTH, WIDEST = 100, 120  # of text, and of a table that needs more
+WIDTH, WIDEST = 100, 120  # characters, of text and of the widest table
 
 
 class Section(NamedTuple):
-    """A table with its title above and its notes below; cells may have several lines."""
+    """A table with a title above and notes below; cells may have several lines."""
 
     title: str
     columns: list[str]
     rows: list[list[str]]
     notes: list[str]
-    text_columns: int = 1  # how many on the left are words, the others are numbers
+    text_columns: int = 1  # number of columns of words on the left; the others are numbers
 
 
 def percent(share: float | None) -> str:
-    """Return a share of 1 as percent, without the sign, or a dash for None."""
+    """Return a fraction of 1 in percent, without the sign, or a dash for None."""
     return '–' if share is None else f'{100 * share:.2f}'
 
 
@@ -42,7 +42,8 @@ def as_text(sections: list[Section]) -> str:
         console.print()
         for note in section.notes:
             console.print(Text(note), width=WIDTH)
-        console.print('\n' * bool(section.notes), end='')
+        if section.notes:
+            console.print()
     lines = console.file.getvalue().split('\n')
     return '\n'.join(line.rstrip() for line in lines).rstrip('\n') + '\n'
 
@@ -81,14 +82,14 @@ def as_json(
     overlap: bool,
     rest: dict[str, object],
 ) -> str:
-    """Give every number in full: measures are fractions of 1, null is what there is none of.
+    """Return every number in full precision: measures are fractions of 1, null is none.
 
     Args:
         results: of any runs.
         metric: as for `evaluate`.
         search: likewise.
-        overlap: whether to split by it.
-        rest: what else the report says, by name.
+        overlap: whether to split accuracies by character overlap.
+        rest: further parts of the report, by name.
     """
     table = build_table(results, metric)
     return to_json(

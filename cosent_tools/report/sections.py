@@ -1,4 +1,4 @@
-"""The report of eval_accuracy.py as sections: what is said, not how it looks (see render.py)."""
+"""The report of eval_accuracy.py as sections: its content; render.py lays it out."""
 
 from collections.abc import Iterable
 from itertools import pairwise
@@ -36,19 +36,19 @@ from cosent_tools.report.tables import (
     method_label,
 )
 
-_COLUMNS_A_TABLE = 6  # as many as 100 characters hold beside the row's name
+_COLUMNS_PER_TABLE = 6  # as many as 100 characters hold beside the row's name
 _SEARCHES = {'powell': "Powell's search, as published", 'exact': 'exact search'}
 _SPEARMAN_SOURCES = (
-    'kexue.fm/archives/8847, of the epoch with the best valid Spearman (Interact: archives/9341)'
+    'kexue.fm/archives/8847, checkpoint chosen by valid Spearman (Interact: archives/9341)'
 )
 _MAJORITY_NOTE = (
-    'Majority class: share of the larger class of test, computed from the published splits.'
+    'Majority class: share of the larger class in test, computed from the published splits.'
 )
 _SPEARMAN_AVERAGES = 'Avg: over five tasks, for Interact over the four without STS-B, as published'
 
 
 def published_section(runs_dir: Path, metric: str) -> Section:
-    """Show the articles' table, where there are no finished runs, and how to make one."""
+    """Show the published table and how to make a run, where there are no finished runs."""
     published = PUBLISHED_SPEARMAN if metric == 'spearman' else PUBLISHED
     figures = {method_label(*row): row_figures for row, row_figures in published.items()}
     if metric == 'spearman':
@@ -69,11 +69,11 @@ def published_section(runs_dir: Path, metric: str) -> Section:
     ]
     notes = [
         *sources,
-        f'There are no finished runs in {runs_dir}. To make one without any download:',
+        f'There are no finished runs in {runs_dir}. To train one without any download:',
         f'    python train_cosent.py --task DEMO{select}',
         'With the senteval_cn files and a BERT checkpoint:',
         f'    python train_cosent.py --task BQ{select}',
-        'Then start eval_accuracy.py again. Other rows: train_sbert.py, train_interact.py, …',
+        'Then run eval_accuracy.py again. Other methods: train_sbert.py, train_interact.py, …',
     ]
     return Section(f'Published test {heading}', ['', *columns], rows, notes)
 
@@ -92,9 +92,9 @@ def build_sections(
         results: of any runs.
         metric: as for `evaluate`.
         search: likewise.
-        overlap: whether to split by it.
+        overlap: whether to split accuracies by character overlap.
         detailed: whether to show more measures of every run.
-        oddities: of the data, by task.
+        oddities: what `audit` counted, by task.
     """
     measured = [result for result in results if result.value is not None]
     sections = _main_sections(results, metric, search)
@@ -106,7 +106,7 @@ def build_sections(
         (unmeasured_section, [result for result in results if result.value is None]),
         (details_section, measured if detailed else []),
         (comparison_section, compare_methods(results)),
-        (audit_section, {task: of for task, of in oddities.items() if describe(of) != NOTHING}),
+        (audit_section, {task: n for task, n in oddities.items() if describe(n) != NOTHING}),
     )
     sections += [section(rows) for section, rows in parts if rows]
     if overlap:
@@ -120,8 +120,8 @@ def _main_sections(results: list[Result], metric: str, search: str | None) -> li
     if search:
         title += f', thresholds fitted on valid: {_SEARCHES[search]}'
     sections, shown = [], table.shown
-    for start in range(0, len(shown), _COLUMNS_A_TABLE):
-        columns = shown[start : start + _COLUMNS_A_TABLE]
+    for start in range(0, len(shown), _COLUMNS_PER_TABLE):
+        columns = shown[start : start + _COLUMNS_PER_TABLE]
         rows = [
             [method_label(*row), *(_cell(table.cells[row, column]) for column in columns)]
             for row in table.rows
@@ -135,40 +135,48 @@ def _main_sections(results: list[Result], metric: str, search: str | None) -> li
 
 
 def _legend(table: Table, metric: str) -> list[str]:
-    """Explain the signs that are in the table, and no others."""
+    """Explain the marks that are in the table, and no others."""
     shown = table.shown
     cells = [table.cells[row, column] for row in table.rows for column in shown]
-    marks = ['±: standard deviation over seeds'] * any(cell.sd is not None for cell in cells)
-    marks += ['*: best of its column'] * any(cell.best for cell in cells)
+    marks = []
+    if any(cell.sd is not None for cell in cells):
+        marks.append('±: standard deviation over seeds')
+    if any(cell.best for cell in cells):
+        marks.append('*: best of its column')
     notes = [f'{"; ".join(marks)}.'] if marks else []
     if 'Avg' in shown:
-        notes.append('Avg: over the seeds that all its tasks have, if there are any.')
+        notes.append(
+            'Avg: over the seeds that all of its tasks have; without any, the mean of means.'
+        )
         if metric == 'spearman':
-            notes.append(f'{_SPEARMAN_AVERAGES}; so none of these is marked as the best.')
+            notes.append(f'{_SPEARMAN_AVERAGES}; so no Avg is marked as the best.')
     if any(cell.published is not None for cell in cells):
         sources = _SPEARMAN_SOURCES
         if metric == 'accuracy':
             sources = 'kexue.fm/archives/8860'
             if any(method == 'interact_cosent' for _, method in table.rows):
                 sources += ' (Interact with the CoSENT loss: archives/9341)'
-        is_compared = any(cell.difference is not None for cell in cells)
-        difference = '; diff.: ours minus that, in points' * is_compared
-        notes.append(f'publ.: {sources}, one run each{difference}.')
+        note = f'publ.: published in {sources}, one run each'
+        if any(cell.difference is not None for cell in cells):
+            note += '; diff.: ours minus published, in points'
+        notes.append(f'{note}.')
     if metric == 'accuracy':
         notes += _repeated_notes(table.rows, shown)
     return [*notes, *unlike_notes(table), *_missing_notes(table, metric)]
 
 
 def _missing_notes(table: Table, metric: str) -> list[str]:
-    """Say how to get the rest of the published table, unless it is all there."""
+    """Show how to get the rest of the published table, unless it is all there."""
     published = {'accuracy': PUBLISHED, 'spearman': PUBLISHED_SPEARMAN}.get(metric, {})
     places = [(row, task) for row in published for task in TASKS]
     missing = sum(not table.cells.get(place, Cell()).is_run for place in places)
-    flags = ' -- --select spearman' * (metric == 'spearman')
+    flags = ' -- --select spearman' if metric == 'spearman' else ''
+    if not missing:
+        return []
     return [
         f'Published runs not here yet: {missing} of {len(places)}; '
         f'python train_table.py --dry_run{flags} lists them.'
-    ] * bool(missing)
+    ]
 
 
 def _cell(cell: Cell) -> str:
@@ -177,7 +185,7 @@ def _cell(cell: Cell) -> str:
     lines = [missing if cell.mean is None else f'{100 * cell.mean:.2f}']
     if cell.sd is not None:
         lines[0] += f' ±{100 * cell.sd:.2f}'
-    lines[0] += '*' * cell.best + UNLIKE * bool(cell.unlike)
+    lines[0] += ('*' if cell.best else '') + (UNLIKE if cell.unlike else '')
     if cell.published is not None:
         lines.append(f'publ. {100 * cell.published:.2f}')
     if cell.difference is not None:
@@ -203,7 +211,7 @@ def _stall_section(stalled: list[Result]) -> Section:
         rows.append([str(result.name), *ours, percent(valid), f'{threshold:.5f}'])
     columns = ['Run', "Powell's", 'threshold', 'exact', 'threshold']
     limit = f'{100 * STALL:.1f} points'
-    notes = [f'All other runs: within {limit}. To use the optimum: --search exact.']
+    notes = [f'All other runs are within {limit} of the optimum; --search exact finds it.']
     title = "Where Powell's search missed the optimum: accuracy on valid (%)"
     return Section(title, columns, rows, notes)
 
@@ -216,7 +224,9 @@ def _decided_section(results: list[Result]) -> Section:
         low, high = map(percent, accuracy_interval(result.correct))
         test = f'{test} [{low}, {high}]'
         rows.append([str(result.name), str(len(result.test.labels)), rule, valid, test, f1])
-    notes = ["[…]: Wilson's 95 % interval. F1 is that of class 1, or macro-F1 of several classes."]
+    notes = [
+        "[…]: Wilson's 95 % confidence interval. F1: of class 1; of several classes, macro-F1."
+    ]
     valid = 'Valid accuracy' if results[0].measure == 'accuracy' else 'Valid F1'
     columns = ['Run', 'Pairs', 'Decision', valid, 'Test accuracy', 'Test F1']
     return Section('Every run (%)', columns, rows, notes)
@@ -243,7 +253,7 @@ def _overlap_sections(results: list[Result]) -> list[Section]:
         title = f'{overlap.task}: test accuracy (%) by character overlap of the two sentences'
         sections.append(Section(title, columns, rows, []))
     notes = [
-        'Overlap: Dice coefficient of the two character multisets, 2 · shared / all, whatever '
-        'their order; a lower edge belongs to its bin. Accuracies are means over seeds.'
+        'Overlap: Dice coefficient of the two character multisets, 2 · shared / all, regardless of '
+        'their order; a bin includes its lower edge. Accuracies are means over seeds.'
     ]
-    return [section._replace(notes=notes * (section is sections[-1])) for section in sections]
+    return [*sections[:-1], sections[-1]._replace(notes=notes)] if sections else []

@@ -1,8 +1,8 @@
-"""What a run was made with, and where that is not what the published figures were made with.
+"""The settings of a run, and how they differ from those of the published one.
 
-Only like is compared with like: pairs of every split, the encoder, and every setting of training
-and evaluation that a result depends on. The published checkpoints' own checksums are not known
-here: an encoder passes for a published one by its run's name (`--model`) and its sizes.
+Only like is compared with like: the pairs of every split, the encoder, and every setting of
+training and evaluation that a result depends on. The checksums of the published checkpoints are
+not known: an encoder counts as published by the name of its run (`--model`) and its sizes.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from cosent_tf.published import ENCODER, published_figure, published_settings
 from cosent_tf.readers import read_json
 
 _SPLITS = ('train', 'valid', 'test')
-_NAMES = {  # as the report says it
+_NAMES = {  # in the report
     **{split: f'{split} pairs' for split in _SPLITS},
     'num_hidden_layers': 'layers',
     'hidden_size': 'hidden size',
@@ -27,7 +27,7 @@ _NAMES = {  # as the report says it
     'dropout_rate': 'dropout rate',
     'pooling': 'pooling',
     'precision': 'precision',
-    'select': 'epoch kept by',
+    'select': 'checkpoint chosen by',
     'search': 'threshold search',
     'data_sha256': 'data files',
     'weights_sha256': 'pretrained weights',
@@ -37,15 +37,15 @@ Settings = dict[str, object]
 
 
 def read_settings(folder: Path, metrics: dict) -> Settings | None:
-    """Return what a run of the training scripts was made with; None for another program's.
+    """Return the settings of a run of the training scripts; None for another program's run.
 
     Args:
-        folder: of the run.
+        folder: the run's folder.
         metrics: its metrics.json.
 
     Returns:
-        Values by the keys of `_NAMES`, None where config.json does not say; checksums are those of
-        all files of a kind, in their order.
+        Values by the keys of `_NAMES`, None where not recorded; checksums of all files of a
+        kind, in their order.
 
     Raises:
         UserError: config.json is broken.
@@ -70,14 +70,14 @@ def read_settings(folder: Path, metrics: dict) -> Settings | None:
 def unlike_published(
     settings: Settings | None, name: tuple, metric: str, search: str | None, pairs: dict[str, int]
 ) -> tuple[str, ...]:
-    """Return in what a run differs from the published one of its name; nothing if there is none.
+    """Return how a run differs from the published one of its name; nothing if there is none.
 
     Args:
-        settings: of the run.
+        settings: the run's settings.
         name: its task, model, method and seed.
         metric: 'accuracy', 'f1' or 'spearman'.
-        search: of the threshold, None for 'spearman'.
-        pairs: of valid and test, as evaluated.
+        search: threshold search, None for 'spearman'.
+        pairs: number of evaluated pairs of valid and test.
     """
     task, model, method, _ = name
     if published_figure(metric, task, model, method) is None:
@@ -98,7 +98,7 @@ def unlike_published(
 
 
 def unlike_each_other(by_seed: dict[int, Settings | None]) -> tuple[str, ...]:
-    """Return in what the runs of one row and task differ: a mean over them is of unlike things."""
+    """Return how the settings of a mean's runs differ, by seed."""
     known = {seed: settings for seed, settings in by_seed.items() if settings}
     if not known:
         return ()
@@ -108,7 +108,7 @@ def unlike_each_other(by_seed: dict[int, Settings | None]) -> tuple[str, ...]:
         for seed, settings in known.items():
             seeds.setdefault(_shown(settings[key]), []).append(str(seed))
         if len(seeds) > 1:
-            values = (f'{value} (seed {", ".join(of)})' for value, of in seeds.items())
+            values = (f'{value} (seed {", ".join(group)})' for value, group in seeds.items())
             unlike.append(f'seeds differ in {_NAMES[key]}: {", ".join(values)}')
     if others := [str(seed) for seed, settings in by_seed.items() if not settings]:
         unlike.append(f'settings of seed {", ".join(others)} unknown: no config.json')
@@ -118,6 +118,6 @@ def unlike_each_other(by_seed: dict[int, Settings | None]) -> tuple[str, ...]:
 def _shown(value: object) -> str:
     if value is None:
         return 'unknown'
-    if isinstance(value, list):  # of checksums: told apart by their beginnings
+    if isinstance(value, list):  # checksums, shortened
         return ' '.join(str(digest)[:8] for digest in value)
     return f'{value:,}' if isinstance(value, int) else str(value)

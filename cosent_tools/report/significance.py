@@ -6,10 +6,10 @@ cases (pairs), and so is the analysis: variance components of what each pair con
 t-distribution with Satterthwaite's degrees of freedom. Sources: Dorfman, Berbaum and Metz,
 Investigative Radiology 27 (1992) 723-731; Hillis, Statistics in Medicine 26 (2007) 596-619, and,
 for arms with readers of their own, 33 (2014) 330-360. Resampling seeds and pairs with replacement
-is simpler to say, but no such bootstrap has the right variance (McCullagh, Bernoulli 6 (2000)
+is simpler, but no such bootstrap has the right variance (McCullagh, Bernoulli 6 (2000)
 285-301): few seeds count too little in it, the interaction of seed and pair three times.
 `python -m benchmarks.coverage` shows how often the intervals of both hold the true difference.
-scipy is imported on first use, it takes a second.
+scipy takes a second to import, so it is imported on first use.
 """
 
 from itertools import combinations, groupby
@@ -36,7 +36,7 @@ class Estimate(NamedTuple):
 class Comparison(NamedTuple):
     """Two methods with the same task, encoder and test pairs; differences are first minus second.
 
-    What is None is unknown: with one seed of a method, what training adds to the variance.
+    None is unknown: with one seed of a method, the share of training in the variance.
     """
 
     task: str
@@ -50,21 +50,21 @@ class Comparison(NamedTuple):
     p_value: float
     corrected_p: float  # p_value, by Holm for all comparisons of the report
     permutation_p: float  # for these models, see `permutation_p_values`
-    training_share: float | None  # of the variance
-    only_one_right: tuple[int, int] | None  # of two single runs: pairs that one alone gets right
+    training_share: float | None  # share of the variance that is due to the training seed
+    only_one_right: tuple[int, int] | None  # of two single runs: pairs only one of which is right
 
 
 def compare_methods(results: list[Result]) -> list[Comparison]:
     """Compare all pairs of methods with the same task, encoder and measure, by all of their runs.
 
-    p_value is that of `interval`; two single runs are compared by McNemar's exact test of their
-    accuracy, else by the permutation test: given these models, which is all that one seed tells.
+    p_value is that of `interval`. Where a method has one seed, only these models can be compared:
+    by McNemar's exact test for the accuracies of two single runs, else by the permutation test.
     """
     measured = (result for result in results if result.value is not None)
     ordered = sorted(measured, key=lambda result: result.name.task)  # stable: encoders, methods
     comparisons = []
-    for _, of_task in groupby(ordered, key=lambda result: result.name.task):
-        comparisons += _compare_task(list(of_task))
+    for _, group in groupby(ordered, key=lambda result: result.name.task):
+        comparisons += _compare_task(list(group))
     corrected = holm([comparison.p_value for comparison in comparisons])
     return [
         comparison._replace(corrected_p=p)
@@ -142,13 +142,13 @@ def estimate(first: np.ndarray, second: np.ndarray) -> Estimate:
 
 
 def interval(found: Estimate) -> tuple[float, float, float]:
-    """Return the 95 % interval of a difference, (low, high), and the two-sided p of none.
+    """Return the 95 % interval of a difference, (low, high), and the two-sided p of no difference.
 
-    For other seeds and other pairs; where the noise of seeds is unknown, for other pairs only.
+    Both are for other seeds and pairs; where the noise of seeds is unknown, for other pairs only.
     """
     from scipy.special import stdtr, stdtrit
 
-    variance, freedom = _spread(found, found.seeds)
+    variance, freedom = _spread(found)
     if variance == 0:
         return found.difference, found.difference, float(found.difference == 0)
     error = np.sqrt(variance)
@@ -158,33 +158,32 @@ def interval(found: Estimate) -> tuple[float, float, float]:
 
 
 def training_share(found: Estimate) -> float:
-    """Return which part of the variance is training's, in [0, 1]; the rest is the test split's."""
-    variance, _ = _spread(found, found.seeds)
+    """Return the share of the variance due to training, in [0, 1]; the rest is the test split's."""
+    variance, _ = _spread(found)
     return max(0.0, 1 - float(found.test_variance / variance)) if variance else 0.0
 
 
-def _spread(found: Estimate, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return variance and degrees of freedom with other numbers of seeds, (2,), or (1, K) → (K,).
+def _spread(found: Estimate) -> tuple[float, float]:
+    """Return the variance of a difference and its degrees of freedom.
 
     The seeds' part has few degrees of freedom (Satterthwaite), the pairs' part so many that they
-    are taken for infinite.
+    are taken as infinite.
     """
     if not len(found.run_variances):
-        return np.float64(found.test_variance), np.float64(np.inf)
-    parts = found.run_variances.reshape(2, *[1] * (seeds.ndim - 1)) / seeds
-    variance = max(found.test_variance - found.mixed_variance, 0.0) + parts.sum(axis=0)
-    with np.errstate(divide='ignore', invalid='ignore'):
-        freedom = variance**2 / np.sum(parts**2 / (seeds - 1), axis=0)
-    return variance, np.where(parts.any(axis=0), freedom, np.inf)
+        return found.test_variance, np.inf
+    parts = found.run_variances / found.seeds
+    variance = max(found.test_variance - found.mixed_variance, 0.0) + parts.sum()
+    if not parts.any():
+        return variance, np.inf
+    return variance, variance**2 / np.sum(parts**2 / (found.seeds - 1))
 
 
 def permutation_p_values(differences: np.ndarray) -> np.ndarray:
     """Return the two-sided p of a paired permutation test over n pairs: (K, n) → (K,).
 
-    If two methods did alike on the whole, what each did on a pair could as well have been the
-    other's: the signs of the pairs' differences, means over seeds, are drawn at random, those of
-    all seeds of a pair together, since a hard pair is hard for all. The trained models are given:
-    nothing is said of other seeds.
+    If two methods are equally good, the results on a pair could be exchanged: the signs of the
+    pairs' differences, means over seeds, are drawn at random, for all seeds of a pair together,
+    since a hard pair is hard for all. The p is for these trained models, not for other seeds.
     """
     random, n = np.random.default_rng(0), differences.shape[1]
     sums, sizes = differences.sum(axis=1), np.abs(differences).sum(axis=1)

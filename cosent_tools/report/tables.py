@@ -1,4 +1,4 @@
-"""The results table as data: encoder and method by task, ours beside the published figure."""
+"""The results table as data: encoders and methods by task, ours beside the published figures."""
 
 from itertools import chain
 from typing import NamedTuple
@@ -24,15 +24,15 @@ HEADINGS = {'accuracy': 'accuracy (%)', 'f1': 'F1 (%)', 'spearman': 'Spearman (Ã
 
 
 class Cell(NamedTuple):
-    """One row's figure in one column; fractions of 1, None where there is none."""
+    """The figures of one row and column, as fractions of 1; None where there is none."""
 
     mean: float | None = None
     sd: float | None = None  # sample standard deviation, from two seeds on
     seeds: tuple[int, ...] = ()
     published: float | None = None
-    best: bool = False  # of its column, where there is more than one
-    unlike: tuple[str, ...] = ()  # what its runs differ in, from the published one or each other
-    no_labels: bool = False  # there are runs, but nothing on test to measure them by
+    best: bool = False  # the best of several in its column
+    unlike: tuple[str, ...] = ()  # how its runs differ from the published one or each other
+    no_labels: bool = False  # there are runs, but no labels on test to measure them by
 
     @property
     def is_run(self) -> bool:
@@ -40,7 +40,7 @@ class Cell(NamedTuple):
 
     @property
     def difference(self) -> float | None:
-        """Ours minus the published figure, of runs that are like the published one."""
+        """Ours minus the published figure; None unless the runs are like the published one."""
         if self.unlike or None in (self.mean, self.published):
             return None
         return self.mean - self.published
@@ -57,7 +57,7 @@ class Table(NamedTuple):
 
     @property
     def shown(self) -> list[str]:
-        """The columns that a reader sees: those in which anything was run."""
+        """The columns in which anything was run."""
         places = ((column, (row, column)) for column in self.columns for row in self.rows)
         return list(dict.fromkeys(column for column, place in places if self.cells[place].is_run))
 
@@ -71,10 +71,10 @@ def method_label(model: str, method: str) -> str:
 def build_table(results: list[Result], metric: str) -> Table:
     """Arrange results; rows are the methods that were run, all published ones if none was.
 
-    Columns are the published tasks, Avg, then other tasks by name. A task measured by something
-    else than `metric` says so in its column's name. Avg is there where all its tasks are run, those
-    of the published Avg: mean and sd over the seeds that all of them have, or else the mean of
-    their means. Averages over different tasks are not compared: no best of Avg in Spearman.
+    Columns are the published tasks, Avg, then other tasks by name. The column of a task that is not
+    measured by `metric` names its measure. Avg is given where all tasks of the published Avg were
+    run: mean and sd over the seeds that all of them have, or else the mean of their means. Spearman
+    averages are over different tasks, so none of them is the best.
 
     Args:
         results: of any runs.
@@ -115,7 +115,7 @@ def build_table(results: list[Result], metric: str) -> Table:
 
 
 def _unlike(results: list[Result]) -> list[str]:
-    """Return what the runs of a cell differ in, from the published one and from each other."""
+    """Return how the runs of a cell differ from the published one and from each other."""
     unlike = chain.from_iterable(result.unlike for result in results)
     settings = {result.name.seed: result.settings for result in results}
     return [*dict.fromkeys(unlike), *unlike_each_other(settings)]
@@ -151,9 +151,9 @@ def _average(tasks: list[dict[int, float]]) -> Cell:
 
 
 def _baseline(examples: dict[str, Result], columns: list[str], metric: str) -> dict[str, Cell]:
-    """Return what the same answer for every test pair gives, in each column.
+    """Return the figure of the same answer for every test pair, in each column.
 
-    `published` is that of the published splits, where there are no results to compute it from.
+    Without results, `published` is that of the published splits.
     """
     shares = MAJORITY if metric == 'accuracy' else {}
     baseline = {column: Cell(published=_fraction(shares.get(column))) for column in columns}

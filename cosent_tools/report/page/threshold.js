@@ -75,7 +75,7 @@ function moveThreshold(at) {
   });
   const fitted = {
     ...{ x: run.threshold, y: 1, yref: 'paper', yanchor: 'bottom', showarrow: false },
-    text: say('fitted', '拟合值'),
+    text: say('fitted', '验证集上求得'),
   };
   const shapes = [line(run.threshold, 'dot', 1), line(at, 'solid', 2)];
   Plotly.relayout('histogram', { shapes, annotations: [fitted] });
@@ -102,7 +102,7 @@ function showMeasures() {
       columns.map((column) => `<td class="number">${format(column[key])}</td>`).join('') +
       '</tr>',
   );
-  const head = ['', say('here', '此处'), say('fitted', '拟合值')];
+  const head = ['', say('here', '此处'), say('fitted', '验证集上求得')];
   element('measures').innerHTML =
     `<thead><tr>${head.map((name) => `<th class="number">${name}</th>`).join('')}</tr></thead>` +
     `<tbody>${rows.join('')}</tbody>`;
