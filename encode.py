@@ -28,8 +28,7 @@ configure_process()  # memory, threads, float32; before TensorFlow is imported
 import numpy as np
 from tqdm import tqdm
 
-from cosent_tf.bert.backends import BACKENDS
-from cosent_tf.bert.precision import POLICIES
+from cosent_tf.bert.backends import BACKENDS, POLICIES
 from cosent_tf.bert.scoring import load_scorer
 from cosent_tf.bert.vectors import load_encoder
 from cosent_tf.cli import add_source_flags, exit_on_error, make_parser

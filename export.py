@@ -37,10 +37,10 @@ from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.formats import read_config
 from cosent_tf.bert.onnx_graph import write_graph
 from cosent_tf.bert.pretrained import load_tokenizer, row_lengths
-from cosent_tf.bert.scoring import build_joint, joint_scores
+from cosent_tf.bert.scoring import joint_scores
 from cosent_tf.bert.settings import POOLERS, TokenizerSettings
 from cosent_tf.bert.sources import Source, find_source
-from cosent_tf.bert.vectors import load_encoder
+from cosent_tf.bert.vectors import load_model
 from cosent_tf.bert.weights import weight_arrays
 from cosent_tf.cli import add_source_flags, exit_on_error, make_parser
 from cosent_tf.errors import UserError
@@ -58,10 +58,9 @@ def main():
     args = parse_args()
     if args.output.exists():
         raise UserError(f'{args.output}: is there already; remove it, or choose another --output')
-    how = (args.pooling, args.maxlen)
-    source = find_source(args.run, *how)
+    source = find_source(args.run, args.pooling, args.maxlen)
     write = {'savedmodel': write_savedmodel, 'onnx': write_onnx, 'hf': write_hf}[args.to]
-    model = build_joint(source) if source.is_joint else load_encoder(args.run, *how).model
+    model = load_model(source)
     beside = args.output.with_name(f'.{args.output.name}.tmp{os.getpid()}')
     try:
         beside.mkdir(parents=True)

@@ -19,8 +19,8 @@ from benchmarks.subjects import (
 )
 from benchmarks.turns import Turns
 from benchmarks.workload import Workload
+from cosent_tf.bert.backends import POLICIES
 from cosent_tf.bert.compat import keras
-from cosent_tf.bert.precision import POLICIES
 
 SUBJECTS = {
     'train-tensorflow': lambda work, _: training(our_model(work), make_batches(work)),

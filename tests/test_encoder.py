@@ -226,7 +226,7 @@ def test_dropout_is_where_the_plain_way_has_it(bert_dir, token_ids, monkeypatch)
 
 def test_row_encoder_returns_the_order_of_the_rows(bert_dir, token_ids, monkeypatch):
     """Guards scores that belong to another pair: rows are encoded longest first."""
-    monkeypatch.setattr('cosent_tf.bert.rows.TOKENS_A_BATCH', 40)
+    monkeypatch.setattr('cosent_tf.bert.rows.TOKENS_PER_BATCH', 40)
     bert = load_bert(bert_dir, maxlen=32)
     inputs = keras.Input((None,), dtype='int32')
     encode = RowEncoder(keras.Model(inputs, PooledVector(bert)(inputs)))

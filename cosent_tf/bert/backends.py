@@ -1,9 +1,8 @@
-"""What a loaded model computes with: TensorFlow, or OpenVINO, on the CPU alone, in fp32 alone."""
+"""What a loaded model computes in and with: a precision, and TensorFlow or OpenVINO."""
 
-import itertools
 import tempfile
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,24 +15,39 @@ from cosent_tf.bert.weights import weight_arrays
 from cosent_tf.data import TokenRows
 from cosent_tf.errors import UserError
 
+# of the layers; weights and vectors are float32 in all of them
+POLICIES = {'fp32': 'float32', 'bf16': 'mixed_bfloat16', 'fp16': 'mixed_float16'}
 BACKENDS = ('tensorflow', 'openvino')
-OPENVINO_TOKENS = 1024  # a batch; several are computed side by side
+OPENVINO_TOKENS = 1024  # per batch; several batches are computed in parallel
+
+
+@contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Build layers that compute in one of `POLICIES`, whatever the policy of the process is."""
+    if precision not in POLICIES:
+        raise ValueError(f'precision must be {", ".join(POLICIES)}, not {precision!r}')
+    policy = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy(POLICIES[precision])
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(policy)
 
 
 def make_row_encoder(
     model: keras.Model, source: Source, precision: str, backend: str
 ) -> Callable[[TokenRows], np.ndarray]:
-    """Return what applies a model to rows, as `RowEncoder` does.
+    """Return a function that applies a model to rows, as `RowEncoder` does.
 
     Args:
-        model: token ids (n, L) → vectors (n, D), or outputs (n, C), made to compute in `precision`.
-        source: what it was made of.
-        precision: 'fp32', 'bf16' or 'fp16'.
-        backend: 'tensorflow' or 'openvino'.
+        model: token ids (n, L) → vectors (n, D) or outputs (n, C), built in `precision`.
+        source: what the model was built from.
+        precision: one of `POLICIES`.
+        backend: one of `BACKENDS`.
 
     Raises:
-        UserError: OpenVINO or onnx is not installed, or the precision is not fp32.
-        ValueError: another backend.
+        UserError: OpenVINO or onnx is not installed, or OpenVINO does not compute in `precision`.
+        ValueError: unknown backend.
     """
     if backend not in BACKENDS:
         raise ValueError(f'backend must be {" or ".join(BACKENDS)}, not {backend!r}')
@@ -45,22 +59,19 @@ def make_row_encoder(
 
 
 class OpenVINOEncoder:
-    """Applies a model by OpenVINO; equal to `RowEncoder` up to float32 rounding.
-
-    The model goes over as the graph of `onnx_graph`.
-    """
+    """Applies a model with OpenVINO, on the CPU; equals `RowEncoder` up to float32 rounding."""
 
     def __init__(self, model: keras.Model, source: Source) -> None:
         try:
-            import openvino  # an extra of the package
+            import openvino  # an optional dependency, as is onnx
         except ImportError as error:
             raise UserError('backend openvino: pip install openvino onnx') from error
-        from cosent_tf.bert.onnx_graph import write_graph  # nor is onnx imported unless asked for
+        from cosent_tf.bert.onnx_graph import write_graph
 
         options = {
-            'INFERENCE_PRECISION_HINT': 'f32',  # else bf16, where the processor has it
-            'PERFORMANCE_HINT': 'THROUGHPUT',  # batches side by side, not one on all cores
-            'ENABLE_MMAP': False,  # the file is gone at once
+            'INFERENCE_PRECISION_HINT': 'f32',  # the default is bf16 on processors that have it
+            'PERFORMANCE_HINT': 'THROUGHPUT',  # batches in parallel, not one on all cores
+            'ENABLE_MMAP': False,  # the file is deleted right away
         }
         try:
             with tempfile.TemporaryDirectory() as folder:
@@ -71,29 +82,25 @@ class OpenVINOEncoder:
             raise UserError(f'{tempfile.gettempdir()}: no room for the model: {error}') from error
         self._parallel = self._compiled.get_property('OPTIMAL_NUMBER_OF_INFER_REQUESTS')
         self._width = model.output_shape[-1]
-        # threads whose first calls meet would wait for each other: openvino initialises itself then
+        # OpenVINO initialises itself in the first call: two threads in theirs would deadlock
         self(TokenRows([[0]]))
 
     def __call__(self, rows: TokenRows) -> np.ndarray:
         """Return the model's outputs, (n, D) float32, in the order of `rows`."""
+        from openvino import AsyncInferQueue
+
         check_process()
         outputs = np.zeros((len(rows), self._width), np.float32)
         batches = row_batches(rows.lengths, OPENVINO_TOKENS)
-        requests = [self._compiled.create_infer_request() for _ in batches[: self._parallel]]
-        running = deque()
+        queue = AsyncInferQueue(self._compiled, min(len(batches), self._parallel))
         with encoding_bar(len(rows)) as bar:
 
-            def finish() -> None:
-                request, numbers = running.popleft()
-                request.wait()
+            def store(request: object, numbers: np.ndarray) -> None:
                 outputs[numbers] = request.get_output_tensor().data
                 bar.update(len(numbers))
 
-            for request, numbers in zip(itertools.cycle(requests), batches, strict=False):
-                if len(running) == self._parallel:
-                    finish()  # this request
-                request.start_async([rows.padded(numbers).astype(np.int64)])
-                running.append((request, numbers))
-            while running:
-                finish()
+            queue.set_callback(store)
+            for numbers in batches:
+                queue.start_async([rows.padded(numbers).astype(np.int64)], numbers)
+            queue.wait_all()
         return outputs

@@ -1,7 +1,7 @@
-"""A model applied to many token rows of different length, fast.
+"""A model applied to many token rows of different lengths, fast.
 
-Longest rows first, so that rows of a batch are alike in length and a batch that does not fit into
-memory fails at once; every batch holds about the same number of tokens.
+Longest rows first, so that the rows of a batch are similar in length and a batch that does not fit
+into memory fails at once; every batch holds about the same number of tokens.
 """
 
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from cosent_tf.bert.fork import check_process
 from cosent_tf.data import TokenRows
 from cosent_tf.distribution import distribute, replicas
 
-TOKENS_A_BATCH = 4096  # bounds memory, and is enough to fill the processor
+TOKENS_PER_BATCH = 4096  # bounds memory, and is enough to keep the processor busy
 
 
 class RowEncoder:
-    """Applies a model by TensorFlow, on the devices that this process uses."""
+    """Applies a model with TensorFlow, on the devices that this process uses."""
 
     def __init__(self, model: keras.Model) -> None:
         self._model = model
@@ -28,13 +28,13 @@ class RowEncoder:
         """Return the model's outputs, (n, D) float32, in the order of `rows`."""
         check_process()
         outputs = np.zeros((len(rows), self._model.output_shape[-1]), np.float32)
-        steps = _steps(row_batches(rows.lengths, TOKENS_A_BATCH), replicas())
+        steps = _steps(row_batches(rows.lengths, TOKENS_PER_BATCH), replicas())
 
         def inputs(_: int, own: slice) -> Iterator[np.ndarray]:
             return (rows.padded(batch) for step in steps for batch in step[own])
 
         signature = tf.TensorSpec((None, None), tf.int32)
-        if replicas() == 1:  # no dataset: TensorFlow keeps its generator, so the rows, for good
+        if replicas() == 1:  # no dataset: TensorFlow never frees its generator, nor the rows in it
             batches = inputs(1, slice(1))
         else:
             batches = distribute(inputs, signature)
@@ -55,9 +55,9 @@ class RowEncoder:
 
 
 def row_batches(lengths: np.ndarray, tokens: int) -> list[np.ndarray]:
-    """Return batches of row numbers, longest rows first, of at most so many padded tokens.
+    """Return batches of row numbers, longest rows first, of at most `tokens` padded tokens each.
 
-    A row that is longer is a batch of its own.
+    A longer row is a batch of its own.
     """
     order = np.argsort(-lengths, kind='stable')
     batches, start = [], 0
@@ -69,11 +69,11 @@ def row_batches(lengths: np.ndarray, tokens: int) -> list[np.ndarray]:
 
 
 def encoding_bar(rows: int) -> tqdm:
-    """Return a bar, shown on a terminal only, and only for what takes over two seconds."""
+    """Return a progress bar, shown only on a terminal and only after two seconds."""
     return tqdm(total=rows, desc='encoding', delay=2, leave=False, disable=None)
 
 
 def _steps(batches: list[np.ndarray], parts: int) -> list[list[np.ndarray]]:
-    """Return steps of `parts` batches; the last ones of all may be empty."""
+    """Group batches into steps of `parts` batches, the last step filled up with empty ones."""
     batches = batches + [np.zeros(0, np.int64)] * (-len(batches) % parts)
     return [batches[first : first + parts] for first in range(0, len(batches), parts)]

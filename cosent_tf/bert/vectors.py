@@ -1,14 +1,13 @@
-"""Vectors from a BERT, without work on padding: in training, in scoring, for your own use."""
+"""Vectors from a BERT, without work on padding: for training, scoring and other programs."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from cosent_tf.bert.backends import make_row_encoder
+from cosent_tf.bert.backends import computing_in, make_row_encoder
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.packed import PackedBERT, split_rows
-from cosent_tf.bert.precision import computing_in
 from cosent_tf.bert.pretrained import (
     PooledBERT,
     build_bert,
@@ -19,33 +18,34 @@ from cosent_tf.bert.pretrained import (
 )
 from cosent_tf.bert.settings import POOLERS
 from cosent_tf.bert.sources import WEIGHTS_FILE, Source, find_source
-from cosent_tf.bert.weights import read_weights
+from cosent_tf.bert.weights import model_weights, open_weights, read_weights
 from cosent_tf.data import tokenize_texts
 from cosent_tf.errors import UserError
+from cosent_tf.methods import find_method
 from cosent_tf.texts import iter_texts
 
-GROUPS = 2  # of rows of a batch: the cores of a CPU encode them side by side
+GROUPS = 2  # of rows per batch, which the cores of a CPU encode in parallel
 XLA_GROUPS = 4
 XLA_MULTIPLE = 32
 
 
 class PooledVector(keras.layers.Layer):
-    """One vector for each token row, without encoding padding unless asked to.
+    """One vector per token row, computed without the padding.
 
-    It is that of [CLS], what the pooler makes of it, or the mean of all tokens, [CLS] and [SEP]
-    included, as `bert` was built.
+    It is the vector of [CLS], the output of the pooler, or the mean over all tokens, [CLS] and
+    [SEP] included, depending on the pooling that `bert` was built with.
 
-    The rows of a batch are sorted by length and encoded in groups of about as many tokens. The
-    vectors are those of the whole padded batch, up to float32 rounding.
+    The rows of a batch are sorted by length and encoded in groups with about as many tokens each.
+    The vectors equal those of the whole padded batch up to float32 rounding.
 
     Input: token ids (n, L) int32, padded with 0 at the end; a 0 before a row's last token is a
     token. Segment ids are all 0, as in every method of the article. Output: (n, D) float32.
 
     Args:
-        bert: what `load_bert` returns.
-        keep_padding: encode the batch as it is, with bert4keras's own model.
-        jit: compile the encoder of training steps with XLA. As XLA compiles once for every shape,
-            groups then have as many rows, padded to lengths that are multiples of 32.
+        bert: from `load_bert`.
+        keep_padding: encode the padded batch, with bert4keras's own model.
+        jit: compile the encoder of training steps with XLA. XLA compiles once per shape, so all
+            groups then have equally many rows, padded to a multiple of 32 tokens.
     """
 
     def __init__(self, bert: PooledBERT, keep_padding: bool = False, jit: bool = False) -> None:
@@ -59,7 +59,7 @@ class PooledVector(keras.layers.Layer):
         self.compiled = tf.function(self._encode_padded, jit_compile=True) if jit else None
 
     def call(self, token_ids: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        compiled = self.compiled is not None and training  # batches to be scored vary in shape
+        compiled = self.compiled is not None and training  # when scoring, batches vary in shape
         padded = self._encode_compiled if compiled else self._encode_padded
         lengths = row_lengths(token_ids)  # (n,)
         if self.keep_padding:
@@ -76,7 +76,7 @@ class PooledVector(keras.layers.Layer):
 
     def _encode_padded(self, token_ids: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         hidden = self.bert([token_ids, tf.zeros_like(token_ids)])
-        hidden = tf.cast(hidden, tf.float32)  # (n, 1, D); (n, L, D) for the mean, a pooler's (n, D)
+        hidden = tf.cast(hidden, tf.float32)  # (n, 1, D); mean: (n, L, D); pooler: (n, D)
         if self.pooling in POOLERS:
             return hidden
         if self.pooling == 'cls':
@@ -93,29 +93,28 @@ class PooledVector(keras.layers.Layer):
 
 
 class SentenceEncoder:
-    """Sentences to vectors."""
+    """Encodes sentences as vectors; see `load_encoder`."""
 
-    def __init__(self, bert: PooledBERT, source: Source, precision: str, backend: str) -> None:
-        token_ids = keras.Input((None,), dtype='int32')
-        self.model = keras.Model(token_ids, PooledVector(bert)(token_ids))  # (n, L) → (n, D)
+    def __init__(self, source: Source, precision: str, backend: str) -> None:
+        self.model = load_model(source, precision)  # (n, L) → (n, D)
         self.encode_rows = make_row_encoder(self.model, source, precision, backend)
         self.tokenizer = load_tokenizer(source.bert_dir)
         self.maxlen = source.maxlen
         self.pooling = source.pooling
 
     def encode(self, texts: Iterable[str], normalize: bool = True) -> np.ndarray:
-        """Return the vectors of texts, in their order, each distinct text encoded once.
+        """Return the vectors of texts, in their order; each distinct text is encoded once.
 
         Args:
-            texts: any strings, also empty ones, in a list, an array, a column, a generator, …; over
-                `maxlen` tokens they are cut.
+            texts: strings, possibly empty, in a list, an array, a column, a generator, …; they are
+                cut to `maxlen` tokens.
             normalize: scale every vector to unit length.
 
         Returns:
             (n, D) float32.
 
         Raises:
-            TypeError: what is no string, by its position; one text instead of a list.
+            TypeError: an item that is not a string (with its position), or one text, not a list.
         """
         encoded = tokenize_texts(self.tokenizer, iter_texts(texts), self.maxlen)
         vectors = self.encode_rows(encoded.rows)
@@ -135,20 +134,20 @@ def load_encoder(
 
     Args:
         run_or_bert_dir: `runs/{task}.{model}.{method}.seed{n}`, a folder with a BERT, or `hf:NAME`.
-        pooling: how a pretrained encoder makes a vector of its tokens: 'cls', 'mean', 'pooler', or
-            'pooler_linear' (SimBERT). Left out, a folder of sentence-transformers says it, and of
-            any other [CLS] is assumed. A run has what it was trained with.
-        maxlen: tokens a text, of a pretrained encoder. Left out, it comes likewise, or is 64.
-        precision: what it computes in, whatever the run was trained in or this process uses:
-            'fp32', 'bf16' or 'fp16'. On GPUs from Ampere on, fp32 is TF32 unless the process has
-            switched that off (`configure_process`).
-        backend: what it computes with: 'tensorflow', or 'openvino', on the CPU and in fp32 only.
+        pooling: how a pretrained encoder turns its tokens into a vector: 'cls', 'mean', 'pooler',
+            or 'pooler_linear' (SimBERT). Default: what a sentence-transformers folder specifies,
+            else 'cls'. A run keeps the pooling it was trained with.
+        maxlen: tokens per text of a pretrained encoder. Default: likewise, else 64.
+        precision: 'fp32', 'bf16' or 'fp16', whatever the run was trained in or this process uses.
+            On GPUs from Ampere on, fp32 is TF32 unless the process has switched that off
+            (`configure_process`).
+        backend: 'tensorflow', or 'openvino', on the CPU and in fp32 only.
 
     Raises:
-        UserError: none of these, a broken file, a run of Interact, a pooling or maxlen for a run,
-            another pooling, files that ask for what cannot be done (see `settings`), or a backend
-            that cannot be had.
-        ValueError: another precision or backend.
+        UserError: not a run, folder or model; a broken file; a run of Interact; a pooling or maxlen
+            for a run; an unknown pooling; files that ask for something unsupported (see
+            `settings`); or a backend that is not installed.
+        ValueError: unknown precision or backend.
     """
     source = find_source(run_or_bert_dir, pooling, maxlen)
     if source.is_joint:
@@ -156,10 +155,27 @@ def load_encoder(
             f'{source.run}: {source.method} reads both sentences as one input, so it has no '
             'sentence vectors; train_cosent.py and train_sbert.py do'
         )
+    return SentenceEncoder(source, precision, backend)
+
+
+def load_model(source: Source, precision: str = 'fp32') -> keras.Model:
+    """Load a model: token ids (n, L) → vectors (n, D), or outputs (n, C) of a joint method.
+
+    Raises:
+        UserError: a file is missing or broken.
+        ValueError: unknown precision.
+    """
+    load = load_bert if source.run is None else build_bert
+    token_ids = keras.Input((None,), dtype='int32')
     with computing_in(precision):
-        if source.run is None:
-            bert = load_bert(source.bert_dir, source.maxlen, pooling=source.pooling)
-        else:
-            bert = build_bert(source.bert_dir, source.maxlen, pooling=source.pooling)
-            read_weights(source.run / WEIGHTS_FILE, named_weights(bert))
-        return SentenceEncoder(bert, source, precision, backend)
+        bert = load(source.bert_dir, source.maxlen, pooling=source.pooling)
+        outputs = PooledVector(bert)(token_ids)  # (n, D)
+        if source.is_joint:
+            with open_weights(source.run / WEIGHTS_FILE) as file:
+                classes = len(file['head/bias'])
+            head = find_method(source.method).head
+            outputs = keras.layers.Dense(classes, head, name='head', dtype='float32')(outputs)
+    model = keras.Model(token_ids, outputs)
+    if source.run is not None:
+        read_weights(source.run / WEIGHTS_FILE, model_weights(model))
+    return model

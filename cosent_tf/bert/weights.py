@@ -6,6 +6,8 @@ interrupted run (`run.state`) is such a file with the variables of its optimizer
 
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -49,19 +51,26 @@ def read_arrays(path: Path, variables: dict) -> tuple[dict[str, np.ndarray], dic
     Raises:
         UserError: the file is missing or broken, or lacks a variable.
     """
+    with open_weights(path) as file:
+        arrays = {name: file[name][()] for name in variables}
+        state = json.loads(file['state'][()].tobytes()) if 'state' in file else {}
+    for name, variable in variables.items():
+        if arrays[name].shape != tuple(variable.shape):
+            raise UserError(f'{path}: {name} has shape {arrays[name].shape}, not {variable.shape}')
+    return arrays, state
+
+
+@contextmanager
+def open_weights(path: Path) -> Iterator[h5py.File]:
+    """Open a file of weights to read from; a missing or broken one becomes a UserError."""
     try:
         with h5py.File(path, 'r') as file:
-            arrays = {name: file[name][()] for name in variables}
-            state = json.loads(file['state'][()].tobytes()) if 'state' in file else {}
+            yield file
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         reason = ' '.join(str(error).split())
         raise UserError(
             f'{path}: broken or of another model ({reason}); train the run anew (--overwrite)'
         ) from error
-    for name, variable in variables.items():
-        if arrays[name].shape != tuple(variable.shape):
-            raise UserError(f'{path}: {name} has shape {arrays[name].shape}, not {variable.shape}')
-    return arrays, state
 
 
 def write_weights(path: Path, weights: dict[str, tf.Variable], state: dict | None = None) -> None:

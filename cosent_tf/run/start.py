@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cosent_tf.bert.backends import POLICIES
 from cosent_tf.bert.compat import device_name, keras, tf, versions
 from cosent_tf.bert.formats import read_config
-from cosent_tf.bert.precision import POLICIES
 from cosent_tf.bert.sources import CONFIG_FILE, WEIGHTS_FILE, hub_name
 from cosent_tf.bert.weights import model_weights, read_arrays, read_weights, write_weights
 from cosent_tf.distribution import (
