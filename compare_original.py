@@ -28,7 +28,6 @@ from cosent_tf.errors import UserError
 from cosent_tf.files import write_text
 from cosent_tf.methods import METHODS
 from cosent_tf.places import find_data, find_encoder
-from cosent_tf.run.folder import RunName
 from cosent_tf.screen import outlive_screen
 from cosent_tools.original import report, sides
 from cosent_tools.original.inputs import (
@@ -42,6 +41,7 @@ from cosent_tools.original.inputs import (
 from cosent_tools.original.picture import save_picture
 from cosent_tools.original.script import NotFound, own_settings
 from cosent_tools.report.render import as_markdown, as_text
+from cosent_tools.runs import RunName
 
 SEED = 42  # the first of --seeds
 STEPS = 200

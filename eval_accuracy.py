@@ -19,12 +19,12 @@ from pathlib import Path
 
 from cosent_tf.cli import exit_on_error, hint, make_parser, this_command
 from cosent_tf.errors import RunError, UserError
-from cosent_tf.run.folder import list_runs
 from cosent_tools.report import render
 from cosent_tools.report.evaluation import count_oddities, evaluate
 from cosent_tools.report.html import save_html
 from cosent_tools.report.plots import save_plot
 from cosent_tools.report.sections import build_sections, published_section
+from cosent_tools.runs import list_runs
 
 
 def main():

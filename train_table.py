@@ -39,10 +39,11 @@ from cosent_tf.files import make_folder, remove
 from cosent_tf.methods import METHODS
 from cosent_tf.places import MODELS, download_command, find_data
 from cosent_tf.published import TASKS
-from cosent_tf.run.folder import STATE_FILE, RunName, is_finished, read_metrics
+from cosent_tf.run.folder import STATE_FILE, is_finished, read_metrics
 from cosent_tf.screen import outlive_screen
 from cosent_tools.download.fetch import check_space
 from cosent_tools.report.render import as_text
+from cosent_tools.runs import RunName
 from cosent_tools.table.needs import changed_runs, cost_of, describe_fetching, files_to_fetch
 from cosent_tools.table.plan import Cost, plan_section
 

@@ -18,10 +18,10 @@ from scipy.special import ndtr
 from benchmarks.common import report
 from cosent_tf.cli import make_parser, positive
 from cosent_tf.predictions import Predictions
-from cosent_tf.run.folder import RunName
 from cosent_tools.report.contributions import pair_contributions
 from cosent_tools.report.evaluation import Result
 from cosent_tools.report.significance import estimate, interval, training_share
+from cosent_tools.runs import RunName
 
 PAIR, METHOD, RUN = 0.6, 0.3, 0.4  # standard deviations of the scores' three terms
 NOISE = PAIR**2 + METHOD**2 + RUN**2

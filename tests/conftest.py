@@ -12,10 +12,11 @@ from huggingface_hub import constants
 os.environ.setdefault('CUDA_VISIBLE_DEVICES', '-1')  # the CPU, and no word about a GPU
 
 import download
-from cosent_tf import configure_process, published
+from cosent_tf import configure_process
 from cosent_tf.cli import exit_on_error
 from cosent_tf.data import SPLITS, split_path
 from cosent_tools.download import fetch
+from cosent_tools.report import published_figures
 from tests.downloads import BERT, DATA, GOOGLE, PAIRS, senteval_cn
 from tests.helpers import BROWSER, ROOT, command, exit_code, toy_flags, toy_lines, write_lines
 from tests.hosts import ROBERTA, WEIGHTS, serving
@@ -120,7 +121,9 @@ def evaluate(monkeypatch, capsys):
 @pytest.fixture
 def forty_pairs(monkeypatch):
     """The published splits of valid and test are as large as those of tests.predictions."""
-    monkeypatch.setattr(published, 'PAIRS', dict.fromkeys(published.PAIRS, (100, 40, 40)))
+    monkeypatch.setattr(
+        published_figures, 'PAIRS', dict.fromkeys(published_figures.PAIRS, (100, 40, 40))
+    )
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ import numpy as np
 
 from cosent_tf.files import write_json
 from cosent_tf.predictions import write_predictions
-from cosent_tf.published import ENCODER, SPEARMAN_TASKS, published_settings
-from cosent_tf.run.folder import TEST_FILE, VALID_FILE, parse_run_name
+from cosent_tf.published import ENCODER, SPEARMAN_TASKS
+from cosent_tf.run.folder import TEST_FILE, VALID_FILE
+from cosent_tools.report.published_figures import published_settings
+from cosent_tools.runs import parse_run_name
 
 PAIRS = [
     ('今天天气好', '天气今天好'),

@@ -13,7 +13,6 @@ from statsmodels.stats.proportion import proportion_confint
 from benchmarks.coverage import Method, contributions, simulate
 from cosent_tf.metrics import f1, macro_f1, spearman
 from cosent_tf.predictions import Predictions
-from cosent_tf.run.folder import RunName
 from cosent_tools.report.contributions import pair_contributions
 from cosent_tools.report.evaluation import Result
 from cosent_tools.report.significance import (
@@ -26,6 +25,7 @@ from cosent_tools.report.significance import (
     permutation_p_values,
     training_share,
 )
+from cosent_tools.runs import RunName
 
 pytestmark = pytest.mark.fast
 

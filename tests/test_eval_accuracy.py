@@ -7,15 +7,15 @@ import sys
 import numpy as np
 import pytest
 
-from cosent_tf.published import (
+from cosent_tf.published import TASKS
+from cosent_tf.run.folder import run_name
+from cosent_tools.report.overlap import character_overlap
+from cosent_tools.report.published_figures import (
     PUBLISHED,
     PUBLISHED_SPEARMAN,
-    TASKS,
     averaged_tasks,
     published_figure,
 )
-from cosent_tf.run.folder import run_name
-from cosent_tools.report.overlap import character_overlap
 from tests.helpers import ROOT
 from tests.predictions import LABELS, add_run, add_scores, as_published
 

@@ -6,8 +6,10 @@ import pytest
 
 import train_table
 from cosent_tf.methods import METHODS
-from cosent_tf.published import TASKS, published_settings
-from cosent_tf.run.folder import RunName, run_name
+from cosent_tf.published import TASKS
+from cosent_tf.run.folder import run_name
+from cosent_tools.report.published_figures import published_settings
+from cosent_tools.runs import RunName
 from tests.predictions import add_run, as_published
 
 pytestmark = pytest.mark.fast
@@ -81,7 +83,7 @@ def test_predictions_without_settings_are_not_compared(evaluate, tmp_path):
 
 def test_pairs_that_are_left_out_are_missing_from_the_comparison(evaluate, tmp_path, monkeypatch):
     """The published figures are of all pairs: those of a part of them are others."""
-    monkeypatch.setattr('cosent_tf.published.PAIRS', {'BQ': (100, 41, 41)})
+    monkeypatch.setattr('cosent_tools.report.published_figures.PAIRS', {'BQ': (100, 41, 41)})
     add_run(tmp_path, 'BQ.bert.cosent.seed1')
     as_published(tmp_path)
     _, out, _ = evaluate('--runs_dir', tmp_path)

@@ -9,8 +9,9 @@ from scipy.stats import spearmanr
 
 from cosent_tf.predictions import read_predictions
 from cosent_tf.predictions import write_predictions as write
-from cosent_tf.run.folder import TEST_FILE, VALID_FILE, list_runs
+from cosent_tf.run.folder import TEST_FILE, VALID_FILE
 from cosent_tools.report.evaluation import evaluate as evaluate_runs
+from cosent_tools.runs import list_runs
 from tests.helpers import read_json, write_lines
 from tests.predictions import LABELS, PAIRS, add_run
 

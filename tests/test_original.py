@@ -13,12 +13,12 @@ import pytest
 
 from cosent_tf.errors import UserError
 from cosent_tf.predictions import write_predictions
-from cosent_tf.run.folder import RunName
 from cosent_tools.original.inputs import google_bert, plan_steps
 from cosent_tools.original.report import accuracy_section, difference, step_sections
 from cosent_tools.original.script import NotFound, own_settings, read_script
 from cosent_tools.original.sides import Side
 from cosent_tools.report.render import as_text
+from cosent_tools.runs import RunName
 from tests.helpers import ROOT, exit_code, losses
 from tests.reference.checkout import write_checkout
 from tests.reference.hf_checkpoints import write_hf_bert

@@ -10,8 +10,8 @@ from cosent_tf.data import read_pairs
 from cosent_tf.decisions import fit_rule
 from cosent_tf.methods import METHODS
 from cosent_tf.predictions import read_predictions, write_predictions
-from cosent_tf.run.folder import list_runs
 from cosent_tools.report.evaluation import evaluate
+from cosent_tools.runs import list_runs
 from tests.helpers import assert_close, check_run, losses, read_csv, read_json
 from tests.reference import protocol
 

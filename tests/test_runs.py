@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from cosent_tf.errors import UserError
 from cosent_tf.files import write_atomic, write_json, write_text
 from cosent_tf.predictions import read_predictions, write_predictions
-from cosent_tf.run.folder import TEST_FILE, VALID_FILE, list_runs, parse_run_name, run_name
+from cosent_tf.run.folder import TEST_FILE, VALID_FILE, run_name
+from cosent_tools.runs import list_runs, parse_run_name
 
 pytestmark = pytest.mark.fast
 

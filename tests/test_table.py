@@ -20,10 +20,10 @@ from cosent_tf.errors import UserError
 from cosent_tf.methods import METHODS, Method
 from cosent_tf.places import find_data, find_encoder
 from cosent_tf.predictions import write_predictions
-from cosent_tf.run.folder import RunName, list_runs
 from cosent_tools.report.evaluation import evaluate
 from cosent_tools.report.render import as_text
 from cosent_tools.report.sections import build_sections
+from cosent_tools.runs import RunName, list_runs
 from cosent_tools.table.plan import Cost, count_weights, estimate_cost
 from tests.helpers import ROOT, exit_code, toy_lines, write_lines
 

@@ -11,7 +11,8 @@ from cosent_tf.errors import UserError
 from cosent_tf.methods import METHODS
 from cosent_tf.predictions import Predictions, read_predictions
 from cosent_tf.readers import read_lines
-from cosent_tf.run.folder import HISTORY_FILE, METRICS_FILE, VALID_FILE, RunName, parse_run_name
+from cosent_tf.run.folder import HISTORY_FILE, METRICS_FILE, VALID_FILE
+from cosent_tools.runs import RunName, parse_run_name
 
 
 class Epoch(NamedTuple):

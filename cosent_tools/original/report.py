@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from cosent_tf.methods import METHODS
-from cosent_tf.run.folder import FinishedRun
 from cosent_tools.original.sides import LABELS, ORIGINAL, Side
 from cosent_tools.report.checks import comparison_section
 from cosent_tools.report.evaluation import evaluate
 from cosent_tools.report.render import Section, percent
 from cosent_tools.report.significance import compare_methods
+from cosent_tools.runs import FinishedRun
 
 METHOD_LABELS = {
     'cosent': 'CoSENT',

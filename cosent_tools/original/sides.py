@@ -16,8 +16,9 @@ from cosent_tf.errors import RunError, UserError
 from cosent_tf.files import make_folder, write_json, write_text
 from cosent_tf.predictions import read_predictions, write_predictions
 from cosent_tf.readers import read_json, read_lines
-from cosent_tf.run.folder import LOSSES_FILE, TEST_FILE, VALID_FILE, RunName, read_metrics
+from cosent_tf.run.folder import LOSSES_FILE, TEST_FILE, VALID_FILE, read_metrics
 from cosent_tools.original.inputs import script_task
+from cosent_tools.runs import RunName
 
 ROOT = Path(__file__).parents[2]
 ORIGINAL, OURS, PADDED, AGAIN = 'original', 'ours', 'ours-padded', 'original-again'

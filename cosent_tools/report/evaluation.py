@@ -16,17 +16,11 @@ from cosent_tf.errors import UserError
 from cosent_tf.methods import METHODS
 from cosent_tf.metrics import has_two_labels
 from cosent_tf.predictions import Predictions, read_predictions
-from cosent_tf.published import PUBLISHED
-from cosent_tf.run.folder import (
-    METRICS_FILE,
-    TEST_FILE,
-    VALID_FILE,
-    FinishedRun,
-    RunName,
-    read_metrics,
-)
+from cosent_tf.run.folder import METRICS_FILE, TEST_FILE, VALID_FILE, read_metrics
 from cosent_tf.thresholds import best_threshold
+from cosent_tools.report.published_figures import PUBLISHED
 from cosent_tools.report.settings import Settings, read_settings, unlike_published
+from cosent_tools.runs import FinishedRun, RunName
 
 # Powell's search has stalled if it ends further below the exact optimum on valid than this.
 STALL = 0.001 + 1e-9  # 0.1 points, and the rounding of the two figures

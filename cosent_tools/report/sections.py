@@ -5,14 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from cosent_tf.audit import NOTHING, Counts, describe
-from cosent_tf.published import (
-    MAJORITY,
-    PUBLISHED,
-    PUBLISHED_AGAIN,
-    PUBLISHED_SPEARMAN,
-    TASKS,
-    table_tasks,
-)
+from cosent_tf.published import TASKS
 from cosent_tools.report.checks import (
     UNLIKE,
     audit_section,
@@ -25,6 +18,13 @@ from cosent_tools.report.checks import (
 )
 from cosent_tools.report.evaluation import STALL, Result
 from cosent_tools.report.overlap import BINS, split_by_overlap
+from cosent_tools.report.published_figures import (
+    MAJORITY,
+    PUBLISHED,
+    PUBLISHED_AGAIN,
+    PUBLISHED_SPEARMAN,
+    table_tasks,
+)
 from cosent_tools.report.render import Section, percent
 from cosent_tools.report.significance import accuracy_interval, compare_methods
 from cosent_tools.report.tables import (

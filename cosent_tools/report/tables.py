@@ -7,15 +7,15 @@ import numpy as np
 
 from cosent_tf.methods import find_method
 from cosent_tf.metrics import f1, macro_f1
-from cosent_tf.published import (
+from cosent_tf.published import TASKS
+from cosent_tools.report.evaluation import Result, row_order
+from cosent_tools.report.published_figures import (
     MAJORITY,
     PUBLISHED,
-    TASKS,
     averaged_tasks,
     published_figure,
     table_tasks,
 )
-from cosent_tools.report.evaluation import Result, row_order
 from cosent_tools.report.settings import unlike_each_other
 
 MEASURES = {'accuracy': 'accuracy', 'f1': 'F1', 'macro_f1': 'macro-F1', 'spearman': 'Spearman'}

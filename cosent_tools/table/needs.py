@@ -20,8 +20,9 @@ from cosent_tf.places import (
 )
 from cosent_tf.published import PAIRS
 from cosent_tf.run.config import checksums, find_changes
-from cosent_tf.run.folder import CONFIG_FILE, STATE_FILE, RunName, is_finished
+from cosent_tf.run.folder import CONFIG_FILE, STATE_FILE, is_finished
 from cosent_tools.download.provide import SIZES, address_of
+from cosent_tools.runs import RunName
 from cosent_tools.table.plan import (
     BASE,
     FLOAT,

@@ -16,8 +16,8 @@ from cosent_tf.data import SPLITS, Split, read_split, split_path, tokenize_pairs
 from cosent_tf.methods import find_method
 from cosent_tf.places import MODELS
 from cosent_tf.published import ENCODER, PAIRS
-from cosent_tf.run.folder import RunName
 from cosent_tools.report.render import Section
+from cosent_tools.runs import RunName
 
 # Tokens per sentence, [CLS] and [SEP] among them: means over the public valid and test files, of
 # STS-B over train. LCQMC's were not at hand: taken for ATEC's, questions as short.

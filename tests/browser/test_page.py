@@ -18,11 +18,11 @@ from sklearn.metrics import (
 )
 
 from cosent_tf.predictions import Predictions
-from cosent_tf.run.folder import RunName
 from cosent_tools.report.evaluation import Result
 from cosent_tools.report.html import save_html
 from cosent_tools.report.overlap import character_overlap
 from cosent_tools.report.render import Section
+from cosent_tools.runs import RunName
 from tests.helpers import BROWSER, ROOT
 from tests.predictions import add_scores
 
