@@ -18,7 +18,7 @@ from cosent_tf.screen import Screen
 
 
 def make_parser(doc: str) -> argparse.ArgumentParser:
-    """Return a parser without flags, which shows a script's docstring as it is."""
+    """Return a parser without flags, whose help shows a script's docstring unchanged."""
     return argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -26,7 +26,7 @@ def make_parser(doc: str) -> argparse.ArgumentParser:
 
 @dataclass(frozen=True)
 class Settings:
-    """The published settings of a training script: what a flag is where nobody gives it."""
+    """The published settings of a training script: the defaults of its flags."""
 
     epochs: int
     batch_size: int  # pairs per step
@@ -38,8 +38,8 @@ class Settings:
 def parse_args(doc: str, method: str, settings: Settings) -> argparse.Namespace:
     """Parse the flags of a training script, and check that the files are there.
 
-    The settings are used where no flag says otherwise, nor DEMO, which has a length and, for its
-    tiny BERT, a learning rate of its own.
+    The settings are the defaults; DEMO has a maxlen of its own, and a learning rate for its tiny
+    BERT.
 
     Raises:
         UserError: flags that exclude each other, or missing files.
@@ -57,7 +57,7 @@ def parse_args(doc: str, method: str, settings: Settings) -> argparse.Namespace:
 
 
 def fill_in(args: argparse.Namespace, method: str, settings: Settings) -> None:
-    """Set what no flag has set; see `parse_args`."""
+    """Set every argument that no flag has set; see `parse_args`."""
     if args.resume and args.overwrite:
         raise UserError('--resume and --overwrite exclude each other')
     args.method = method
@@ -77,7 +77,7 @@ def fill_in(args: argparse.Namespace, method: str, settings: Settings) -> None:
     for name, default in defaults.items():
         setattr(args, name, getattr(args, name) or default)
     if args.micro_batch and args.micro_batch >= args.batch_size:
-        args.micro_batch = None  # all pairs at a time, as without
+        args.micro_batch = None  # the whole batch at once
     if args.maxlen < 1 + 2 * sentences:
         raise UserError(f'--maxlen {args.maxlen} leaves no room for a token of each sentence')
 
@@ -86,39 +86,44 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     """Return a parser of the flags that every training script has."""
     parser = make_parser(doc)
     add = parser.add_argument
-    add('--task', required=True, help='ATEC, BQ, LCQMC, PAWSX, STS-B, DEMO, or a name in data_dir')
-    add('--model', help='bert, roberta, or a name for --bert_dir (default: its own, or else bert)')
-    add('--bert_dir', help="the pretrained encoder's folder, or hf:NAME[@REVISION]")
-    add('--data_dir', help=f'the folder of the tasks (default: {DATA_DIR})')
-    add('--runs_dir', default='runs', help='where the run folder is made (default: runs)')
-    add('--epochs', type=positive(int), help='default: as published')
+    add('--task', required=True, help='ATEC, BQ, LCQMC, PAWSX, STS-B, DEMO, or a task in data_dir')
+    text = 'encoder: bert, roberta, or a name of your own (default: from --bert_dir, else bert)'
+    add('--model', help=text)
+    add('--bert_dir', help='folder of the pretrained encoder, or hf:NAME[@REVISION]')
+    add('--data_dir', help=f'folder of the tasks (default: {DATA_DIR})')
+    add('--runs_dir', default='runs', help='folder in which the run gets its own (default: runs)')
+    add('--epochs', type=positive(int), help='number of epochs (default: as published)')
     add('--batch_size', type=positive(int), help='pairs per step (default: as published)')
-    text = 'encode N pairs at a time on each device: same loss, less memory, slower (default: all)'
+    text = 'encode N pairs at a time per device: same loss, less memory, slower (default: all)'
     add('--micro_batch', type=positive(int), metavar='N', help=text)
     add('--lr', type=positive(float), help='learning rate (default: as published)')
-    add('--maxlen', type=positive(int), help='tokens per input (default: as published)')
-    add('--dropout_rate', type=fraction, default=0.1, help='hidden and attention (default: 0.1)')
-    add('--seed', type=seed, default=42, help='of initialisation, order and dropout (default: 42)')
-    text = 'what the kept epoch is best in on valid; graded labels: spearman (default: accuracy)'
+    add('--maxlen', type=positive(int), help='maximum tokens per input (default: as published)')
+    text = 'dropout of hidden states and attention weights (default: 0.1)'
+    add('--dropout_rate', type=fraction, default=0.1, help=text)
+    text = 'seed for initialization, example order and dropout (default: 42)'
+    add('--seed', type=seed, default=42, help=text)
+    text = 'validation metric that picks the epoch to keep (default: accuracy; grades: spearman)'
     add('--select', choices=('accuracy', 'spearman'), default='accuracy', help=text)
-    text = '[CLS] (default, published), the mean, the pooler, or the pooler without tanh (SimBERT)'
+    text = '[CLS] vector (default, as published), mean, pooler, or pooler without tanh (SimBERT)'
     add('--pooling', choices=POOLINGS, default='cls', help=text)
-    add('--precision', choices=('fp32', 'bf16', 'fp16'), default='fp32', help='default: fp32')
-    add('--device', choices=('auto', 'cpu'), default='auto', help='default: a GPU if there is one')
+    text = 'floating-point format to train in (default: fp32)'
+    add('--precision', choices=('fp32', 'bf16', 'fp16'), default='fp32', help=text)
+    text = 'auto: a GPU if there is one, else the CPU (default: auto)'
+    add('--device', choices=('auto', 'cpu'), default='auto', help=text)
     text = 'one device (default), all GPUs of this machine, or the machines of TF_CONFIG'
     add('--strategy', choices=('one', 'mirrored', 'multiworker'), default='one', help=text)
-    add('--jit', action='store_true', help='compile the encoder of training steps with XLA')
-    add('--keep_padding', action='store_true', help='encode padding too: slower, same result')
-    add('--resume', action='store_true', help='go on if the run was interrupted; else start it')
-    add('--overwrite', action='store_true', help='start anew, even over a finished run')
+    add('--jit', action='store_true', help='compile the encoder with XLA for training')
+    add('--keep_padding', action='store_true', help='compute padding too: slower, same result')
+    add('--resume', action='store_true', help='continue an interrupted run, or start a new one')
+    add('--overwrite', action='store_true', help='start over, even if the run is finished')
     return parser
 
 
 def add_source_flags(add: Callable) -> None:
-    """Add the flags that say how a folder of an encoder is used."""
-    text = 'of an encoder that is no run (default: what its folder says, else [CLS]; SimBERT: '
-    add('--pooling', choices=POOLINGS, help=f'{text}pooler_linear, SimCSE: pooler)')
-    add('--maxlen', type=positive(int), help='tokens per text, likewise (default, else: 64)')
+    """Add the flags that say how to use an encoder that is not a run."""
+    text = "for encoders other than runs (default: the folder's own setting, else cls); SimBERT: "
+    add('--pooling', choices=POOLINGS, help=f'{text}pooler_linear, SimCSE: pooler')
+    add('--maxlen', type=positive(int), help='maximum tokens per text, likewise (default: 64)')
 
 
 def positive(number: type) -> Callable[[str], float]:
@@ -156,7 +161,7 @@ def this_command(*without: str) -> str:
 
 
 def hint(text: str) -> None:
-    """Tell who sits at a terminal what comes next; on stderr, as results are on stdout."""
+    """Suggest the next command, on a terminal only; on stderr, as results are on stdout."""
     if sys.stdout.isatty():
         print(text, file=sys.stderr)
 
@@ -164,8 +169,8 @@ def hint(text: str) -> None:
 def exit_on_error(main: Callable[[], None]) -> None:
     """Run a script: a UserError becomes one line on stderr and its exit code.
 
-    Where standard output is closed (`| head -1`) the script ends quietly, with exit code 1, unless
-    it has called `outlive_screen`; where it cannot be written otherwise, with one line.
+    A closed standard output (`| head -1`) ends the script silently, with exit code 1, unless it has
+    called `outlive_screen`; any other failure to write there ends it with one line.
     """
     screen, errors = Screen(sys.stdout, is_needed=True), Screen(sys.stderr, is_needed=False)
     with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(errors):

@@ -1,18 +1,20 @@
-"""Where a run finds data and encoder: as given, as the environment says, or by default."""
+"""Where a run finds data and encoder: by flag, environment variable or default."""
 
 import os
 import shlex
 from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 
-from cosent_tf.bert.sources import bert_folder
+from cosent_tf.bert.settings import read_if_there
+from cosent_tf.bert.sources import CONFIG_FILE, bert_folder
 from cosent_tf.data import SPLITS, split_path
 from cosent_tf.errors import UserError
 from cosent_tf.files import SUMS_FILE
 from cosent_tf.published import PAIRS
-from cosent_tf.run.config import with_revision
+from cosent_tf.run.folder import run_name
 
-# model: (environment variable, default folder), which download.py fills
+# model: (environment variable, default folder, which download.py fills)
 MODELS = {
     'bert': ('COSENT_BERT_DIR', 'pretrained/chinese_L-12_H-768_A-12'),
     'roberta': ('COSENT_ROBERTA_DIR', 'pretrained/chinese_roberta_wwm_ext_L-12_H-768_A-12'),
@@ -22,14 +24,14 @@ DEMO_DATA_DIR, DEMO_BERT_DIR = 'data/demo', 'pretrained/demo'
 
 
 def data_folder(given: str | None) -> str:
-    """Return the folder of the tasks: the given one, the environment's, or the default."""
+    """Return the folder of the tasks: the given one, else COSENT_DATA_DIR, else the default."""
     return given or os.environ.get('COSENT_DATA_DIR', DATA_DIR)
 
 
 def has_own_data(folder: str) -> bool:
-    """Return whether a folder of tasks holds somebody's files, into which nothing is fetched.
+    """Return whether a folder of tasks holds a user's own files, so that nothing is fetched there.
 
-    Other than the default folder, one that is empty, and those that download.py has filled.
+    Not if it is the default folder, is empty, or was filled by download.py.
     """
     path = Path(folder)
     is_ours = path.resolve() == Path(DATA_DIR).resolve() or (path / SUMS_FILE).exists()
@@ -37,18 +39,18 @@ def has_own_data(folder: str) -> bool:
 
 
 def encoder_folder(model: str) -> str:
-    """Return the folder of a model, the environment's or the default, or its name on the Hub."""
+    """Return the folder of a model, from the environment or the default; it may be hf:NAME."""
     variable, default = MODELS.get(model, ('', f'pretrained/{model}'))
     return os.environ.get(variable, default)
 
 
 def has_demo_bert(args: Namespace) -> bool:
-    """Return whether a run starts from the tiny BERT of DEMO, made on the spot."""
+    """Return whether a run starts from DEMO's generated tiny BERT."""
     return args.task == 'DEMO' and args.model == 'bert' and not args.bert_dir
 
 
 def find_data(args: Namespace) -> None:
-    """Set the folder of the data, and make those of DEMO; a UserError says how to get others."""
+    """Set data_dir, and generate the data of DEMO; a UserError says how to get other data."""
     if args.task == 'DEMO' and not args.data_dir:
         from cosent_tf.demo.task import make_demo_data
 
@@ -58,7 +60,7 @@ def find_data(args: Namespace) -> None:
     if args.task not in PAIRS:
         known = f' (known tasks: {", ".join(PAIRS)}, DEMO)'
     elif has_own_data(folder):
-        fetched = f'python download.py --only data --data_dir {DATA_DIR} fetches them elsewhere; '
+        fetched = f'python download.py --only data --data_dir {DATA_DIR} fetches them there; '
     else:
         fetched = _fetched_by('data', args)
     for path in (split_path(folder, args.task, split) for split in SPLITS):
@@ -72,7 +74,7 @@ def find_data(args: Namespace) -> None:
 
 
 def find_encoder(args: Namespace) -> None:
-    """Set the folder of the encoder, and make that of DEMO; see `find_data`."""
+    """Set bert_dir, and generate the encoder of DEMO; see `find_data`."""
     if has_demo_bert(args):
         from cosent_tf.demo.task import make_demo_bert
 
@@ -80,8 +82,8 @@ def find_encoder(args: Namespace) -> None:
         args.bert_dir = DEMO_BERT_DIR
     folder = args.bert_dir or encoder_folder(args.model)
     if args.resume:
-        folder = with_revision(folder, args)
-    folder = bert_folder(folder).absolute()  # so that the run can be used from anywhere
+        folder = _with_revision(folder, args)
+    folder = bert_folder(folder).absolute()  # the run can then be used from any directory
     if not folder.is_dir():
         fetched = _fetched_by(args.model, args) if args.model in MODELS else ''
         raise UserError(
@@ -92,8 +94,21 @@ def find_encoder(args: Namespace) -> None:
     args.bert_dir = str(folder)
 
 
+def _with_revision(name: str, args: Namespace) -> str:
+    """Return `hf:NAME` with the revision that the run was started from, any other name unchanged.
+
+    A run can then be resumed after the model's main branch has moved.
+    """
+    folder = Path(args.runs_dir) / run_name(args.task, args.model, args.method, args.seed)
+    with suppress(UserError):  # of a broken config.json, which `find_changes` reports
+        started = str(read_if_there(folder / CONFIG_FILE).get('hub'))
+        if started.partition('@')[0] == name:
+            return started
+    return name
+
+
 def download_command(names: list[str], args: Namespace) -> list[str]:
-    """Return the command that puts what is named where a run with these arguments looks for it."""
+    """Return the download.py command that fetches `names` to where a run looks for them."""
     command = ['download.py', '--only', *names]
     for name in names:
         if folder := args.data_dir if name == 'data' else args.bert_dir:
