@@ -1,29 +1,30 @@
-"""What is odd about the pairs of a task: counted, told, and never changed.
+"""Oddities in the pairs of a task: counted and reported, never changed.
 
-The published figures rest on the files as they are. TensorFlow-free.
+The published figures rest on the files as they are.
 """
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-PLACEHOLDERS = ('NS',)  # for a sentence, in PAWS-X, as its authors say
+PLACEHOLDERS = ('NS',)  # in place of a sentence: used in PAWS-X, as its authors say
+NOTHING = 'no oddity'
 
 Counts = dict[str, int | dict[str, int] | None]
 
 
 def audit(splits: Mapping[str, Sequence[Sequence]]) -> Counts:
-    """Count what is odd in a task's splits; the order of a pair's sentences does not matter.
+    """Count the oddities in a task's splits; the order of a pair's sentences does not matter.
 
     Args:
-        splits: by name, rows that start with text1, text2, label; with test, not always with train.
-            Where all labels are None, or the same, they are none.
+        splits: by name, rows that start with text1, text2, label. Test is required, train is not.
+            A split whose labels are all None, or all equal, counts as unlabelled.
 
     Returns:
-        pairs_in_two_splits: by 'train, test' and so on, distinct pairs that stand in both;
-        contradictory_pairs: distinct pairs that have several labels, in one split or in several;
-        identical_labelled_0: by split, rows of twice the same sentence with the label 0;
-        placeholders: by split, rows with a sentence that is none (see `PLACEHOLDERS`);
-        test_sentences: distinct ones; test_sentences_in_train: those that train has too, or None.
+        pairs_in_two_splits: by 'train, test' and so on, the distinct pairs that both contain;
+        contradictory_pairs: distinct pairs with several labels, in one split or across splits;
+        identical_labelled_0: by split, rows with the same sentence twice and the label 0;
+        placeholders: by split, rows with a placeholder for a sentence (see `PLACEHOLDERS`);
+        test_sentences: distinct ones; test_sentences_in_train: those also in train, or None.
     """
     pairs, labels, contradictory = {}, {}, set()
     labelled = [name for name, rows in splits.items() if len({row[2] for row in rows}) > 1]
@@ -46,36 +47,30 @@ def audit(splits: Mapping[str, Sequence[Sequence]]) -> Counts:
             name: sum(row[0] == row[1] and row[2] == 0 for row in rows) if name in labelled else 0
             for name, rows in splits.items()
         },
-        'placeholders': {name: sum(map(has_placeholder, rows)) for name, rows in splits.items()},
+        'placeholders': {
+            name: sum(not set(row[:2]).isdisjoint(PLACEHOLDERS) for row in rows)
+            for name, rows in splits.items()
+        },
         'test_sentences': len(sentences['test']),
         'test_sentences_in_train': None if train is None else len(sentences['test'] & train),
     }
 
 
-def has_placeholder(pair: Sequence) -> bool:
-    """Tell whether one of the sentences of a row (text1, text2, …) is none."""
-    return pair[0] in PLACEHOLDERS or pair[1] in PLACEHOLDERS
-
-
-NOTHING = 'no oddity'
-
-
 def describe(counts: Counts) -> str:
-    """Say in one line what `audit` has counted, or that nothing is odd."""
-    found = {
+    """Return in one line what `audit` has counted."""
+    placeholders = f'pairs with a placeholder ({", ".join(PLACEHOLDERS)})'
+    numbers = {
         f'pairs in {splits.replace(",", " and")}': number
         for splits, number in counts['pairs_in_two_splits'].items()
+    } | {
+        'pairs with contradictory labels': counts['contradictory_pairs'],
+        'pairs of identical sentences labelled 0': sum(counts['identical_labelled_0'].values()),
+        placeholders: sum(counts['placeholders'].values()),
+        f'of {counts["test_sentences"]} test sentences in train': counts['test_sentences_in_train'],
     }
-    found['pairs with contradictory labels'] = counts['contradictory_pairs']
-    found['pairs of identical sentences labelled 0'] = sum(counts['identical_labelled_0'].values())
-    found[f'pairs with a placeholder ({", ".join(PLACEHOLDERS)})'] = sum(
-        counts['placeholders'].values()
-    )
-    name = f'of {counts["test_sentences"]} test sentences in train'
-    found[name] = counts['test_sentences_in_train']
-    told = [
+    found = [
         f'{number} {name.replace("pairs", "pair", 1) if number == 1 else name}'
-        for name, number in found.items()
+        for name, number in numbers.items()
         if number
     ]
-    return ', '.join(told) or NOTHING
+    return ', '.join(found) or NOTHING

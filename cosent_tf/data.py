@@ -1,13 +1,13 @@
 """Tasks, sentence pairs and batches: everything between the files and the first layer.
 
-A task is three files, `{data_dir}/{TASK}/{TASK}.{train,valid,test}.data`, UTF-8, one
-`text1 \\t text2 \\t label` a line, as in senteval_cn, or of another format of `readers`.
+A task is three files, `{data_dir}/{TASK}/{TASK}.{train,valid,test}.data`, UTF-8, with lines
+`text1 \\t text2 \\t label` as in senteval_cn, or in another format of `readers`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -18,7 +18,7 @@ from cosent_tf.metrics import has_two_labels
 from cosent_tf.readers import SUFFIXES, Pair, iter_pairs, read_pairs
 
 SPLITS = ('train', 'valid', 'test')
-MAX_SKIPPED = 0.01  # share of lines without the fields above which a file is not this format
+MAX_SKIPPED = 0.01  # share of lines without three fields that is tolerated
 
 
 class Split(NamedTuple):
@@ -30,40 +30,41 @@ class Split(NamedTuple):
 
     @property
     def labels(self) -> np.ndarray:
-        """The labels, (n,) int64, or float64 if not all are whole; NaN where there are none."""
+        """The labels, (n,) int64, or float64 if not all are integers; NaN if there are none."""
         return np.array([np.nan if label is None else label for _, _, label in self.pairs])
 
 
 def read_split(path: str | Path, needs_labels: bool = True) -> Split:
-    """Read a file and check that it can be trained on or scored.
+    """Read a file and check that it can be used for training or scoring.
 
     Raises:
-        UserError: as `read_pairs`; over 1 % of the lines skipped; not the labels that are needed.
+        UserError: as `read_pairs`; over 1 % of the lines skipped; labels needed but not there.
     """
     pairs, skipped = read_pairs(path)
     lines = len(pairs) + skipped
     if skipped > MAX_SKIPPED * lines:
         raise UserError(
             f'{path}: {skipped} of {lines} lines do not have three fields (text1, text2, label); '
-            'more than 1 % is taken for another format'
+            'with more than 1 %, the file is taken to have another format'
         )
     split = Split(pairs, skipped, Path(path))
     if needs_labels and (problem := _no_measure(split)):
-        raise UserError(f'{path}: {problem}; only test may do with less than two different ones')
+        raise UserError(f'{path}: {problem}; only test may lack two different labels')
     return split
 
 
 def _no_measure(split: Split) -> str:
-    """Return why nothing can be measured by the labels, '' if it can."""
+    """Return why the labels of a split measure nothing, '' if they do."""
     label = split.pairs[0][2]
     reason = 'no labels' if label is None else f'every label is {label}'
     return '' if has_two_labels(split.labels) else reason
 
 
 def read_task(data_dir: str | Path, task: str) -> dict[str, Split]:
-    """Read the train, valid and test files of a task, and say on the screen what was read.
+    """Read the train, valid and test files of a task, and print what was read.
 
-    Test may have no labels, or one throughout, as competitions publish it: nothing is measured.
+    Test may have no labels, or the same one throughout, as competitions publish it; it is then
+    scored, but not measured.
 
     Raises:
         UserError: as `read_split`.
@@ -85,7 +86,7 @@ def split_path(data_dir: str | Path, task: str, split: str) -> Path:
     """Return the file of a split, or where its `.data` file belongs if there is none.
 
     Raises:
-        UserError: there are two.
+        UserError: there are several.
     """
     stem = Path(data_dir) / task / f'{task}.{split}'
     paths = [Path(f'{stem}{suffix}') for suffix in SUFFIXES]
@@ -99,24 +100,25 @@ def class_count(splits: dict[str, Split]) -> int:
     """Return the number of classes C of labels 0 … C−1, at least 2.
 
     Raises:
-        UserError: a label that is not whole, negative, or of which train has no example.
+        UserError: a label is not an integer, is negative, or has no example in train.
     """
-    classes = max(2, int(splits['train'].labels.max()) + 1)
+    train = splits['train']
+    classes = max(2, int(train.labels.max()) + 1)
     for split in splits.values():
         labels = split.labels[~np.isnan(split.labels)]
         wrong = labels[(labels < 0) | (labels >= classes) | (labels % 1 != 0)]
         if len(wrong):
             raise UserError(
-                f'{_place(split, wrong[0])}: label {wrong[0]}, but a classifier of the training '
-                f'pairs has the labels 0 … {classes - 1}; grades are for the CoSENT loss'
+                f'{_place(split, wrong[0])}: label {wrong[0]}, but the labels of train are classes '
+                f'0 … {classes - 1}; graded labels need the CoSENT loss'
             )
-    train = splits['train']
     known = set(train.labels.tolist())
     absent = list(islice((label for label in range(classes) if label not in known), 4))
     if absent:
+        shown = ', '.join(map(str, absent[:3])) + (', …' if len(absent) > 3 else '')
         raise UserError(
             f'{_place(train, classes - 1)}: label {classes - 1} makes {classes} classes, but train '
-            f'has no example of {", ".join(map(str, absent[:3]))}{", …" * (len(absent) > 3)}; '
+            f'has no example of {shown}; '
             'number the classes from 0, without gaps'
         )
     return classes
@@ -126,13 +128,6 @@ def _place(split: Split, label: float) -> str:
     """Return path and line of the first pair with a label."""
     pairs = iter_pairs(split.path)
     return f'{split.path}:{next(number for number, pair in pairs if pair and pair[2] == label)}'
-
-
-class Tokenizer(Protocol):
-    """What is asked of bert4keras's tokenizer."""
-
-    def encode(self, *texts: str, maxlen: int) -> tuple[list[int], list[int]]:
-        """Return token and segment ids of one text or two."""
 
 
 class TokenRows:
@@ -153,7 +148,7 @@ class TokenRows:
         return len(self.lengths)
 
     def padded(self, index: np.ndarray) -> np.ndarray:
-        """Return the rows of `index`, padded with 0 to the longest of them, (len(index), L)."""
+        """Return the rows that `index` (m,) selects, padded with 0 to the longest, (m, L)."""
         lengths = self.lengths[index]
         column = np.arange(lengths.max(initial=1))
         inside = column < lengths[:, None]  # (rows, L)
@@ -162,27 +157,30 @@ class TokenRows:
 
 
 class Tokenized(NamedTuple):
-    """The inputs of a model: distinct rows, and which of them each input is."""
+    """De-duplicated token rows, and the row index of every example."""
 
     rows: TokenRows
     index: np.ndarray  # (n,) or (n, 2) int64
 
 
-def tokenize_texts(tokenizer: Tokenizer, texts: Iterable[str], maxlen: int) -> Tokenized:
-    """Tokenize texts to "[CLS] a [SEP]" of at most `maxlen` tokens; index is (n,)."""
+def tokenize_texts(tokenizer: Any, texts: Iterable[str], maxlen: int) -> Tokenized:
+    """Tokenize texts to "[CLS] a [SEP]" of at most `maxlen` tokens; index is (n,).
+
+    The tokenizer is bert4keras's: `encode(*texts, maxlen=…)` gives token and segment ids.
+    """
     return _tokenize(lambda text: tokenizer.encode(text, maxlen=maxlen), texts)
 
 
-def tokenize_sentences(tokenizer: Tokenizer, pairs: list[Pair], maxlen: int) -> Tokenized:
+def tokenize_sentences(tokenizer: Any, pairs: list[Pair], maxlen: int) -> Tokenized:
     """Tokenize both sentences of every pair to "[CLS] a [SEP]"; index is (n, 2)."""
     rows, index = tokenize_texts(tokenizer, (text for pair in pairs for text in pair[:2]), maxlen)
     return Tokenized(rows, index.reshape(-1, 2))
 
 
-def tokenize_pairs(tokenizer: Tokenizer, pairs: list[Pair], maxlen: int) -> Tokenized:
+def tokenize_pairs(tokenizer: Any, pairs: list[Pair], maxlen: int) -> Tokenized:
     """Tokenize every pair to "[CLS] a [SEP] b [SEP]"; index is (n,).
 
-    A pair over `maxlen` tokens loses tokens from the end of whichever sentence is longer.
+    Pairs over `maxlen` tokens are shortened at the end of whichever sentence is longer.
     """
     texts = (tuple(pair[:2]) for pair in pairs)
     return _tokenize(lambda pair: tokenizer.encode(*pair, maxlen=maxlen), texts)
@@ -192,7 +190,7 @@ def _tokenize(encode: Callable, items: Iterable) -> Tokenized:
     """Tokenize every distinct item once, in order of appearance."""
     numbers: dict = {}
     index = [numbers.setdefault(item, len(numbers)) for item in items]
-    # a bar only on a terminal, and only for what takes over two seconds
+    # a bar on a terminal, after two seconds
     bar = tqdm(numbers, 'tokenizing', delay=2, leave=False, disable=None)
     rows = TokenRows(token_ids for token_ids, _ in map(encode, bar))
     return Tokenized(rows, np.array(index, dtype=np.int64))
@@ -205,10 +203,9 @@ class Batches:
     DataGenerator after `np.random.seed(seed)`. The last partial batch is kept.
 
     Sentence pairs, index (n, 2), become interleaved rows a0 b0 a1 b1 … with the label repeated
-    for both; joint pairs, index (n,), one row each.
-
-    Labels that are not integers are grades, and become their ranks 0, 1, …: the CoSENT loss asks
-    for their order alone, which no rounding to float32 or bfloat16 can hurt then.
+    for both; joint pairs, index (n,), one row each. Labels other than integers are grades, and are
+    replaced by their ranks 0, 1, …: the CoSENT loss depends on their order alone, and no rounding
+    to float32 or bfloat16 can then change it.
     """
 
     def __init__(self, encoded: Tokenized, labels: np.ndarray, batch_size: int, seed: int) -> None:
@@ -222,7 +219,7 @@ class Batches:
         return -(-len(self.labels) // self.batch_size)
 
     def count_one_class(self) -> int:
-        """Return how many batches of the first epoch hold one class, or grade, alone."""
+        """Return how many batches of the first epoch hold a single class or grade."""
         order = np.random.RandomState(self.seed).permutation(len(self.labels))
         starts = range(0, len(order), self.batch_size)
         batches = (self.labels[order[start : start + self.batch_size]] for start in starts)
@@ -233,8 +230,8 @@ class Batches:
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (token_ids (rows, L) int32, labels (rows, 1) int32) from epoch `first` on.
 
-        With `parts`, each batch comes as that many, of whole pairs and possibly empty; only those
-        of `own` are made.
+        With `parts`, each batch comes in that many parts, of whole pairs and possibly empty, of
+        which only those of `own` are made.
         """
         random = np.random.RandomState(self.seed)
         for _ in range(first):
@@ -246,7 +243,7 @@ class Batches:
                 yield from map(self.batch, np.array_split(examples, parts)[own])
 
     def batch(self, examples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the rows and labels of some examples (their numbers, (B,))."""
+        """Return the rows and labels of the `examples` (B,), numbers from 0 to n − 1."""
         index = self.encoded.index[examples]  # (B, 2) or (B,)
         labels = np.repeat(self.labels[examples], index.ndim)
         return self.encoded.rows.padded(index.reshape(-1)), labels[:, None].astype(np.int32)

@@ -1,4 +1,4 @@
-"""The methods of the study, one row each: what everything but their own scripts knows of them.
+"""The methods of the study, one row each: all that other code knows of them.
 
 To add a method, add a row here and a script `train_NAME.py` (CONTRIBUTING.md).
 """
@@ -11,32 +11,18 @@ Figures = Mapping[str, tuple[float, ...]]  # model → test figures of ATEC, BQ,
 
 @dataclass(frozen=True)
 class Method:
-    """A method of scoring sentence pairs.
+    """A method of scoring sentence pairs; each published figure is one run, no seed given."""
 
-    Attributes:
-        name: in the names of run folders, and of the script `train_NAME.py`.
-        label: the name of its row in the report; {} stands for the encoder.
-        description: for model cards, in Markdown.
-        is_joint: whether both sentences are one input, so that neither has a vector.
-        head: what makes the score of a joint input: 'softmax' over the classes, 'linear' (one
-            number), or None.
-        is_bounded: whether scores lie in [-1, 1], which decides how the threshold is searched.
-        batch_size: pairs per step of the published runs.
-        accuracy: published test accuracy in percent, one run per figure, no seed given.
-        spearman: published Spearman's correlation times 100; five tasks have STS-B before Avg.
-        repeated: the accuracy as a later article gives it.
-    """
-
-    name: str
-    label: str
-    description: str = ''
-    is_joint: bool = False
-    head: str | None = None
-    is_bounded: bool = True
-    batch_size: int = 32
-    accuracy: Figures = field(default_factory=dict)
-    spearman: Figures = field(default_factory=dict)
-    repeated: Figures = field(default_factory=dict)
+    name: str  # in the names of run folders and of the script `train_NAME.py`
+    label: str  # row name in the report; {} stands for the encoder
+    description: str = ''  # Markdown, for model cards
+    is_joint: bool = False  # both sentences are one input, so that neither has a vector
+    head: str | None = None  # of a joint model: 'softmax' over classes, or 'linear' (one number)
+    is_bounded: bool = True  # scores lie in [-1, 1], which decides how the threshold is searched
+    batch_size: int = 32  # pairs per step of the published runs
+    accuracy: Figures = field(default_factory=dict)  # on test, in percent
+    spearman: Figures = field(default_factory=dict)  # on test, times 100; with STS-B if six figures
+    repeated: Figures = field(default_factory=dict)  # accuracy according to a later article
 
 
 _ROWS = (
@@ -109,5 +95,5 @@ METHODS = {method.name: method for method in _ROWS}
 
 
 def find_method(name: str) -> Method:
-    """Return the method of a name; one of another program, of which nothing is known, too."""
+    """Return the method of this name; for an unknown name, one of another program."""
     return METHODS.get(name) or Method(name, f'{{}}+{name}')

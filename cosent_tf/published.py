@@ -1,4 +1,4 @@
-"""The published tasks and encoders: names and sizes. The figures are in `methods`."""
+"""Names and sizes of the published tasks and encoders; the figures stand in `methods`."""
 
 TASKS = ('ATEC', 'BQ', 'LCQMC', 'PAWSX')
 SPEARMAN_TASKS = (*TASKS, 'STS-B')
@@ -12,7 +12,7 @@ PAIRS = {
     'STS-B': (5231, 1458, 1361),
 }
 
-# Of both published encoders, BERT base and RoBERTa-wwm-ext base for Chinese.
+# Both published encoders: BERT base and RoBERTa-wwm-ext base for Chinese.
 ENCODER = {
     'num_hidden_layers': 12,
     'hidden_size': 768,

@@ -208,7 +208,7 @@ def test_nothing_is_fetched_into_a_folder_of_ones_own(table, tmp_path, monkeypat
     monkeypatch.setenv('COSENT_DATA_DIR', str(own))
     _, out, err = table(*flags)
     assert out == '' and f'{own}/BQ/BQ.train.data not found' in err
-    assert 'download.py --only data --data_dir data/senteval_cn fetches them elsewhere' in err
+    assert 'download.py --only data --data_dir data/senteval_cn fetches them there' in err
     monkeypatch.setenv('COSENT_DATA_DIR', str(tmp_path / 'empty'))
     assert table(*flags)[1] == ''  # TOY is not there, and BQ alone could be fetched
     flags.remove('TOY')
