@@ -1,9 +1,9 @@
-"""What is decided from scores: a rule fitted on valid, and the measures it reaches on any split.
+"""Decisions from scores: a rule fitted on valid, and the measures that it reaches on any split.
 
 The rule depends on scores and labels alone:
 - one score, labels 0 and 1: a threshold; accuracy and F1 of class 1;
 - C probabilities: class weights, fitted for accuracy; accuracy and macro-F1;
-- one score, graded labels (STS-B: 0 to 5): nothing to fit, Spearman's correlation counts.
+- one score, graded labels (STS-B: 0 to 5): no rule; the measure is Spearman's correlation.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from cosent_tf.thresholds import best_threshold, powell_class_weights, powell_th
 
 
 class Rule(NamedTuple):
-    """A decision rule: a threshold, or class weights (C,), or neither for graded labels."""
+    """A decision rule: a threshold, class weights (C,), or neither for graded labels."""
 
     threshold: float | None = None
     class_weights: tuple[float, ...] | None = None
@@ -28,21 +28,21 @@ class Rule(NamedTuple):
         return self.threshold is None and self.class_weights is None
 
     def measure(self, wanted: str) -> str:
-        """Return the measure to go by: the wanted one, or Spearman if nothing is decided."""
+        """Return the measure that counts: the wanted one, or Spearman if nothing is decided."""
         return 'spearman' if self.graded else wanted
 
     def predict(self, scores: np.ndarray) -> np.ndarray:
-        """Return the decisions (n,) for scores (n,) or (n, C), as integers; not if graded."""
+        """Return integer decisions (n,) for scores (n,) or (n, C); not for a graded rule."""
         if self.class_weights is not None:
             return np.argmax(scores * np.array(self.class_weights), axis=1)
-        # as the search did: NumPy would round the threshold to scores in float32
+        # float64, as in the search: NumPy would round the threshold to float32 scores
         return (np.asarray(scores, np.float64) > self.threshold).astype(np.int64)
 
     def measures(self, labels: np.ndarray, scores: np.ndarray) -> dict[str, float | None]:
-        """Return accuracy, f1 and spearman, None where the rule has no such measure.
+        """Return accuracy, f1 and spearman, None for those that the rule does not have.
 
         Args:
-            labels: (n,) numbers; where all are the same, or NaN, everything is None.
+            labels: (n,) numbers; if all are the same, or NaN, every measure is None.
             scores: (n,), or (n, C) probabilities.
         """
         measures = {'accuracy': None, 'f1': None, 'spearman': None}
@@ -58,7 +58,7 @@ class Rule(NamedTuple):
 
 
 def is_graded(labels: np.ndarray, scores: np.ndarray) -> bool:
-    """Tell whether labels with one score each are grades, not the classes 0 and 1."""
+    """Return whether labels with one score each are grades, not the classes 0 and 1."""
     return scores.ndim == 1 and not set(np.unique(labels).tolist()) <= {0, 1}
 
 
@@ -74,13 +74,13 @@ def fit_rule(
     Args:
         labels: (n,) numbers.
         scores: (n,), or (n, C) probabilities.
-        method: what made the scores. Where they are not bounded, the threshold is not either; nor
-            that of any other method of which some scores lie outside [-1, 1].
-        metric: 'accuracy' or 'f1', what a threshold is fitted for.
-        search: 'powell' (accuracy only) or 'exact', of a threshold.
+        method: that made the scores. The threshold is unbounded if the method's scores are, or if
+            any score lies outside [-1, 1].
+        metric: 'accuracy' or 'f1', for which a threshold is fitted.
+        search: for a threshold, 'powell' (accuracy only) or 'exact'.
 
     Raises:
-        UserError: a threshold is to be fitted on one class, or as the searches.
+        UserError: a threshold cannot be fitted on one class; and as the searches.
     """
     if scores.ndim == 2:
         weights, _ = powell_class_weights(labels, scores)
@@ -88,11 +88,9 @@ def fit_rule(
     if is_graded(labels, scores):
         return Rule()
     if len(np.unique(labels)) < 2:
-        raise UserError(
-            f'all {len(labels)} labels are {labels[0]}: '
-            'a threshold cannot be fitted without both classes'
-        )
+        message = 'a threshold cannot be fitted without both classes'
+        raise UserError(f'all {len(labels)} labels are {labels[0]}: {message}')
     if search == 'powell':
-        unbounded = None if find_method(method).is_bounded else True  # None: by the scores
+        unbounded = None if find_method(method).is_bounded else True  # None: decided by the scores
         return Rule(threshold=powell_threshold(labels, scores, unbounded)[0])
     return Rule(threshold=best_threshold(labels, scores, metric)[0])

@@ -1,20 +1,20 @@
-"""The CoSENT losses, in O(B log B) time and O(B) memory; cross-entropy.
+"""The CoSENT losses, in O(B log B) time and O(B) memory, and cross-entropy.
 
-Over a batch of B examples with labels l and scores s, the loss asks of every pair of examples with
-different labels that the one with the higher label have the higher score:
+For a batch of B examples with labels l and scores s, the CoSENT loss pushes the example with the
+higher label to the higher score, over all pairs of examples whose labels differ:
 
     loss = log(1 + sum over l_i < l_j of exp(s_i - s_j))
 
 References: 苏剑林, "CoSENT（一）：比Sentence-BERT更有效的句向量方案", kexue.fm/archives/8847
-(the loss); archives/8860 (against interaction); archives/9341 (the loss on a joint model's number).
+(the loss); archives/8860 (CoSENT against Interact); archives/9341 (the loss for a joint model).
 """
 
 from collections.abc import Callable
 
 from cosent_tf.bert.compat import keras, tf
 
-SCALE = 20.0  # the article's factor on the cosine: an inverse temperature of 0.05
-MIN_SQUARED_NORM = 1e-12  # a shorter vector counts as zero: it has no direction
+SCALE = 20.0  # the article's factor for cosines, a temperature of 0.05
+MIN_SQUARED_NORM = 1e-12  # shorter vectors count as zero, without a direction
 
 
 def cosent_loss(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
@@ -22,11 +22,11 @@ def cosent_loss(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
 
     | argument | shape   | content                                                  |
     |----------|---------|----------------------------------------------------------|
-    | y_true   | (2B, 1) | labels of any number of levels, given for both sentences |
+    | y_true   | (2B, 1) | labels of any number of levels, repeated for u and v     |
     | y_pred   | (2B, D) | sentence vectors u0 v0 u1 v1 … of any length             |
 
-    Returns a float32 scalar, whatever the precision of `y_pred`: exactly 0, with a zero gradient,
-    if no two examples differ in label. A zero vector has cosine 0 to everything, and no gradient.
+    Returns a float32 scalar for any precision of `y_pred`: exactly 0, with a zero gradient, if all
+    labels are equal. A zero vector has cosine 0 with every other, and no gradient.
     """
     vectors = _unit(tf.cast(y_pred, tf.float32))  # (2B, D)
     pairs = tf.reshape(vectors, (-1, 2, tf.shape(vectors)[-1]))  # (B, 2, D)
@@ -35,15 +35,14 @@ def cosent_loss(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
 
 
 def cosent_score_loss(y_true: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
-    """Return the CoSENT loss of scores that a model gives as they are: no cosine, no factor 20.
+    """Return the CoSENT loss of a model's own scores, without cosine and factor 20.
 
     | argument | shape  | content                            |
     |----------|--------|------------------------------------|
     | y_true   | (B, 1) | labels of any number of levels     |
-    | scores   | (B, 1) | one number a pair, of any size     |
+    | scores   | (B, 1) | one number per pair, of any size   |
 
-    Returns a float32 scalar, whatever the precision of `scores`: exactly 0, with a zero gradient,
-    if no two examples differ in label.
+    Returns a float32 scalar for any precision of `scores`, as `cosent_loss`.
     """
     labels = tf.cast(tf.reshape(y_true, [-1]), tf.float32)  # (B,)
     scores = tf.cast(tf.reshape(scores, [-1]), tf.float64)  # (B,)
@@ -67,7 +66,7 @@ def cross_entropy(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
 
 
 def _unit(vectors: tf.Tensor) -> tf.Tensor:
-    """Scale each row to length 1; one too short to have a direction becomes 0, with no gradient."""
+    """Scale each row to length 1; too short a row becomes 0, with no gradient."""
     squared = tf.reduce_sum(tf.square(vectors), axis=-1, keepdims=True)
     inverse = tf.math.rsqrt(tf.where(squared > MIN_SQUARED_NORM, squared, float('inf')))
     return vectors * inverse
@@ -77,10 +76,10 @@ def _unit(vectors: tf.Tensor) -> tf.Tensor:
 def _sorted_loss(scores: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Return the loss of float64 scores (B,) in ascending order of their labels (B,).
 
-    With the labels sorted, all examples of a lower level lie in front, so one running log-sum-exp
-    serves every j. It runs in float64: in float32 the rounding of 65,536 steps can be seen. The
-    gradient is written out because it needs the mirror image of the same sums and nothing else,
-    and because each of its exponents is at most 0, so it cannot overflow.
+    With sorted labels, all examples of lower levels come first, so that one running log-sum-exp
+    serves every j. It needs float64: in float32, the rounding errors of 65,536 steps show. The
+    gradient is written out because it takes only the mirrored sums, and because all its exponents
+    are at most 0, so that it cannot overflow.
     """
     before = tf.math.cumulative_logsumexp(scores, exclusive=True)
     after = tf.math.cumulative_logsumexp(-scores, exclusive=True, reverse=True)
@@ -96,10 +95,7 @@ def _sorted_loss(scores: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, Calla
 
 
 def _level_minimum(running: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Give all examples of a level the least of their running sums.
-
-    That is the sum as it was before the level's first example joined it (or last, from behind).
-    """
+    """Give all examples of a level its least running sum, from before any of them was added."""
     is_new = labels != tf.concat([labels[:1], labels[:-1]], axis=0)  # (B,)
     level = tf.cumsum(tf.cast(is_new, tf.int32))  # (B,) 0 0 1 2 2 …
     least = tf.math.unsorted_segment_min(running, level, tf.size(labels))

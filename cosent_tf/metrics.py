@@ -1,7 +1,4 @@
-"""Measures of similarity scores and of decisions, without TensorFlow.
-
-scipy.stats takes about a second to import, so it is imported on first use.
-"""
+"""Measures of similarity scores and of decisions."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,17 +15,16 @@ def cosine_similarity(u: ArrayLike, v: ArrayLike) -> np.ndarray:
 
 
 def has_two_labels(labels: ArrayLike) -> bool:
-    """Return whether (n,) labels differ at all: if not, or if all are NaN, they measure nothing."""
+    """Return whether (n,) labels differ; if not, or if all are NaN, they measure nothing."""
     return len(np.unique(labels)) > 1
 
 
 def spearman(y_true: ArrayLike, y_score: ArrayLike) -> float:
     """Return Spearman's rank correlation of (n,) labels and (n,) scores, in [-1, 1].
 
-    Constant labels or scores rank nothing: 0.0 then, where scipy warns and gives NaN. NaN scores
-    do give NaN.
+    Constant labels or scores give 0.0, where scipy warns and gives NaN; NaN scores give NaN.
     """
-    from scipy.stats import spearmanr
+    from scipy.stats import spearmanr  # not at the top: takes about a second
 
     if np.ptp(y_true) == 0 or np.ptp(y_score) == 0:
         return 0.0
@@ -36,12 +32,12 @@ def spearman(y_true: ArrayLike, y_score: ArrayLike) -> float:
 
 
 def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
-    """Return the share of the (n,) predicted labels that are right."""
+    """Return the share of the (n,) predicted labels that are correct."""
     return float(np.mean(np.asarray(y_true) == np.asarray(y_pred)))
 
 
 def f1(y_true: ArrayLike, y_pred: ArrayLike, positive: int = 1) -> float:
-    """Return F1 of one class for (n,) labels; 0.0 where nothing is or should be positive."""
+    """Return F1 of one class for (n,) labels; 0.0 if nothing is, or is predicted, positive."""
     true, predicted = np.asarray(y_true) == positive, np.asarray(y_pred) == positive
     return float(2 * np.sum(true & predicted) / max(np.sum(true) + np.sum(predicted), 1))
 

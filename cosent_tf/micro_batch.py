@@ -1,11 +1,10 @@
 """The exact gradient of a large batch's loss in the memory of a small one.
 
-The CoSENT loss compares all pairs of a batch, so that adding up gradients of smaller batches would
-train by another loss. Instead the rows are encoded in chunks, keeping the outputs alone; the loss
-of all of them gives the gradient of each output; and every chunk is encoded once more, with the
-same dropout masks, to bring it to the weights: a forward pass more, for the memory of one chunk.
-
-Reference: GradCache, Gao et al., arXiv 2101.06983.
+The CoSENT loss compares all pairs of a batch, so gradients accumulated over smaller batches belong
+to another loss. Instead, all rows are encoded in chunks of which only the outputs are kept; the
+loss gives the gradient of each output; each chunk is then encoded again, with the same dropout
+masks, and backpropagated: one more forward pass, for the memory of one chunk. This is GradCache
+(Gao et al., arXiv 2101.06983).
 """
 
 from collections.abc import Callable
@@ -21,10 +20,10 @@ def apply_in_chunks(
     """Return `model(inputs, training=True)`, computed and differentiated chunk by chunk.
 
     Args:
-        model: gives each chunk's outputs, (m, D) float32, from the chunk alone.
+        model: gives (m, D) float32 for a chunk, independently of other rows.
         inputs: token ids (n, L).
-        rows: of a chunk; the last ones may have fewer or none.
-        chunks: how many, a scalar. All replicas need the same number: each chunk advances the
+        rows: rows per chunk; the last chunks may have fewer or none.
+        chunks: number of chunks, a scalar, the same on all replicas: each chunk advances the
             generator of the dropout masks, whose state they share.
     """
     generator = tf.random.get_global_generator()
@@ -38,7 +37,7 @@ def apply_in_chunks(
         outputs = _outputs(apply, chunks, model.output_shape[-1])
 
         def gradient(d_outputs: tf.Tensor, variables: list) -> tuple[None, list[tf.Tensor]]:
-            # not `assign`: it would wait for the other replicas, which have states of their own
+            # not `assign`, which would wait for the other replicas: each has a state of its own
             tf.raw_ops.AssignVariableOp(resource=generator.state.handle, value=state)
             return None, _gradients(apply, chunks, d_outputs, variables)
 
@@ -48,7 +47,7 @@ def apply_in_chunks(
 
 
 def _outputs(apply: Apply, chunks: tf.Tensor, width: int) -> tf.Tensor:
-    """Return the outputs of all chunks, (sum of m, D); a TensorArray holds different m."""
+    """Return the outputs of all chunks, (sum of m, D); m may differ in a TensorArray."""
     outputs = tf.TensorArray(tf.float32, chunks, infer_shape=False, element_shape=(None, width))
 
     def step(chunk: tf.Tensor, outputs: tf.TensorArray) -> tuple:
@@ -61,7 +60,7 @@ def _outputs(apply: Apply, chunks: tf.Tensor, width: int) -> tf.Tensor:
 def _gradients(
     apply: Apply, chunks: tf.Tensor, d_outputs: tf.Tensor, variables: list
 ) -> list[tf.Tensor]:
-    """Return the sum over all chunks of the variables' gradients."""
+    """Return the gradients of the variables, summed over all chunks."""
 
     def step(chunk: tf.Tensor, start: tf.Tensor, *totals: tf.Tensor) -> tuple:
         with tf.GradientTape() as tape:

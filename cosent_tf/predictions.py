@@ -17,17 +17,14 @@ _INTEGER = re.compile(r'[+-]?[0-9]{1,18}')
 
 
 class Predictions(NamedTuple):
-    """A split: labels (n,) int64 or float64, scores (n,) or (n, C) float64, n text pairs.
-
-    Without labels all of them are NaN.
-    """
+    """Labels (n,) int64 or float64, all NaN if unlabelled; scores (n,) or (n, C) float64; texts."""
 
     labels: np.ndarray
     scores: np.ndarray
-    texts: list[tuple[str, str]]
+    texts: list[tuple[str, str]]  # n pairs
 
     def has_pairs_of(self, other: 'Predictions') -> bool:
-        """Return whether texts and labels are those of another split, in the same order."""
+        """Return whether texts and labels equal another's, in the same order."""
         same_labels = np.array_equal(self.labels, other.labels, equal_nan=True)
         return self.texts == other.texts and same_labels
 
@@ -37,19 +34,19 @@ def write_predictions(
 ) -> None:
     r"""Write one split of a run: a header, then label, score(s), text1, text2, tab-separated.
 
-    Whole labels are written as integers; scores and other labels with all their digits, so that
-    reading gives back the very same float64. The field of a label that there is none of is empty.
+    Whole labels are written as integers; scores and other labels with all digits, so that reading
+    gives back the same float64; missing labels as empty fields.
 
     Args:
         path: the file, `predictions.valid.tsv` or `predictions.test.tsv` in the run's folder.
-        labels: (n,) integers or finite floats, or all None or NaN: there are none.
+        labels: (n,) integers or finite floats; all None or NaN if there are none.
         scores: (n,) similarities, or (n, C) probabilities of C > 1 classes; finite.
-        pairs: n rows that start with text1, text2; no text holds \t, \n or \r.
+        pairs: n rows that start with text1, text2, which hold no \t, \n or \r.
 
     Raises:
         UserError: shapes do not fit, a label or score is not finite, a text holds a separator, or
-            see `write_atomic`.
-        TypeError: a pair is not two strings, by its position.
+            as `write_atomic`.
+        TypeError: a pair is not two strings; the message has its position.
     """
     path, scores = Path(path), np.asarray(scores, np.float64)
     labels = np.asarray([np.nan if label is None else label for label in labels])
@@ -67,22 +64,22 @@ def read_predictions(path: str | Path) -> Predictions:
     """Read what `write_predictions` (or any other program) wrote.
 
     Args:
-        path: a UTF-8 file of tab-separated lines that end in a line feed; the first one is the
-            header `label score text1 text2`, or `label score_0 … score_C-1 text1 text2`. Either all
-            labels are empty or none is.
+        path: a UTF-8 file of tab-separated lines that end in a line feed; the first is the header
+            `label score text1 text2` or `label score_0 … score_C-1 text1 text2`. Either all labels
+            are empty or none is.
 
     Returns:
         The pairs in file order; labels are int64 if all are written as integers.
 
     Raises:
-        UserError: with path and line, whatever is wrong: nothing is skipped or mended.
+        UserError: with path and line, for any fault: nothing is skipped or repaired.
     """
     path = Path(path)
     header, *lines = _read_lines(path)
     names = header.split('\t')
     if len(names) < 4 or names != _header(len(names) - 3):
         raise UserError(
-            f'{path}:1: the header is {header[:80]!r}, expected label, score (or score_0, '
+            f'{path}:1: the header is {header[:80]!r}; expected label, score (or score_0, '
             'score_1, …), text1, text2, tab-separated'
         )
     if not lines:
@@ -126,17 +123,17 @@ def _check_writable(path: Path, labels: np.ndarray, scores: np.ndarray, texts: l
 
 
 def _read_lines(path: Path) -> list[str]:
-    """Return the lines of a file, without their line feeds, at least one."""
+    """Return the lines of a file, at least one, without their line feeds."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f'{path}: cannot be read: {error.strerror}') from None
     if not data:
         raise UserError(f'{path}:1: the file is empty')
-    # Only \n ends a line: str.splitlines would also split at \x85 or \u2028 within a text.
+    # only \n ends a line; str.splitlines would also split at \x85 or \u2028 within a text
     last_line = data.count(b'\n') + 1
     if not data.endswith(b'\n'):
-        raise UserError(f'{path}:{last_line}: the last line has no end; was the file cut short?')
+        raise UserError(f'{path}:{last_line}: no line feed at the end; was the file cut short?')
     if b'\r' in data:
         line = data.count(b'\n', 0, data.index(b'\r')) + 1
         raise UserError(f'{path}:{line}: a carriage return; lines must end in a line feed only')
@@ -148,7 +145,7 @@ def _read_lines(path: Path) -> list[str]:
 
 
 def _numbers(path: Path, texts: Sequence[str], what: str, number: type) -> np.ndarray:
-    """Parse a column, (n,) int64 or float64; `number`, int or float, alone accepts too much."""
+    """Parse a column to (n,) int64 or float64; int() and float() alone accept too much."""
     for line, text in enumerate(texts, 2):
         if not NUMBER.fullmatch(text):
             raise UserError(f'{path}:{line}: {text[:40]!r} is not a {what}')

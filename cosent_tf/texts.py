@@ -1,18 +1,18 @@
-"""What a text and a pair are, for every function that takes them from a caller."""
+"""Checks of the texts and pairs that callers pass to public functions."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 
 def iter_texts(texts: Iterable[str], name: str = 'texts') -> Iterator[str]:
-    """Yield texts as they come, each of them checked.
+    """Yield texts, each of them checked.
 
     Args:
-        texts: a list, a one-dimensional array, a column of a table, a generator, … of strings.
-        name: what the caller calls them, for messages.
+        texts: a list, one-dimensional array, table column, generator, … of strings.
+        name: the caller's name for them, for messages.
 
     Raises:
-        TypeError: something else, also one text: its characters would be taken for texts.
+        TypeError: anything else, a single text too: its characters would be taken for texts.
     """
     for number, text in enumerate(_items(texts, name, 'a list of strings (one text: [text])')):
         if not isinstance(text, str):
@@ -21,14 +21,14 @@ def iter_texts(texts: Iterable[str], name: str = 'texts') -> Iterator[str]:
 
 
 def iter_pairs(pairs: Iterable[Iterable], name: str = 'pairs') -> Iterator[tuple[str, str]]:
-    """Yield pairs (text1, text2) as they come, each of them checked, without what follows in them.
+    """Yield (text1, text2) of each pair, checked; further fields are dropped.
 
     Args:
-        pairs: a list, an array (n, 2), a generator, … of rows that start with two strings.
-        name: what the caller calls them, for messages.
+        pairs: a list, array (n, 2), generator, … of rows that start with two strings.
+        name: the caller's name for them, for messages.
 
     Raises:
-        TypeError: something else, also one pair: its texts would be taken for pairs.
+        TypeError: anything else, a single pair too: its texts would be taken for pairs.
     """
     for number, pair in enumerate(_items(pairs, name, 'a list of pairs (two columns: zip(a, b))')):
         row = f'{name}[{number}]'
@@ -39,9 +39,9 @@ def iter_pairs(pairs: Iterable[Iterable], name: str = 'pairs') -> Iterator[tuple
 
 
 def _items(value: Iterable, name: str, what: str) -> Iterator:
-    """Iterate over what has an order of its own; a string, a dict or a table is refused.
+    """Iterate over an ordered collection; a string, dict, set or table is refused.
 
-    A table, of whatever library, has `columns`: it would yield these, or their names.
+    A table of any library has `columns`, and iterating over it would yield these or their names.
     """
     if not isinstance(value, str | bytes | Mapping | set) and not hasattr(value, 'columns'):
         try:

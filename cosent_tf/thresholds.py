@@ -1,9 +1,8 @@
 """From scores to decisions: thresholds for two classes, class weights for several.
 
-`powell_threshold` and `powell_class_weights` are the searches of the article (kexue.fm,
-archives/8860), kept because the published numbers rest on them. Accuracy is a step function, so
-Powell's method can stall on a flat piece; `best_threshold` finds the true optimum with one sort.
-scipy is imported on first use.
+`powell_threshold` and `powell_class_weights` are the searches behind the published numbers
+(kexue.fm/archives/8860). Accuracy is a step function, so Powell's method can stall on a flat piece;
+`best_threshold` finds the true optimum with one sort. scipy is imported on first use.
 """
 
 import numpy as np
@@ -20,14 +19,14 @@ def powell_threshold(
 ) -> tuple[float, float]:
     """Fit a threshold as published, by Powell's method from t = 1.
 
-    Cosines and probabilities: maximise the accuracy of `score > tanh(t)`; tanh(t) is the threshold,
-    within their range. The number of Interact with the CoSENT loss, which has no bounds: maximise
-    that of `tanh(score) > tanh(t)`; t itself is the threshold.
+    For bounded scores (cosines, probabilities) it maximises the accuracy of `score > tanh(t)`, and
+    the threshold is tanh(t). For unbounded ones (Interact with the CoSENT loss) it maximises that
+    of `tanh(score) > tanh(t)`, and the threshold is t.
 
     Args:
         y_true: (n,) labels, 0 or 1.
         y_score: (n,) finite scores, higher means more similar.
-        unbounded: which of the two; by default the second if any score lies outside [-1, 1].
+        unbounded: which of the two; by default, whether any score lies outside [-1, 1].
 
     Returns:
         (threshold, accuracy) as floats; `score > threshold` is positive.
@@ -46,7 +45,7 @@ def powell_threshold(
     def loss(t: np.ndarray) -> float:
         return -np.mean(positive == (squeezed > np.tanh(t)))
 
-    # scipy gives a 0-d or a 1-element array for x, depending on its version.
+    # x is a 0-d or a 1-element array, depending on the version of scipy
     t = np.asarray(minimize(loss, 1.0, method='Powell').x).item()
     threshold = float(t if unbounded else np.tanh(t))
     return threshold, float(np.mean(positive == (scores > threshold)))
@@ -57,9 +56,8 @@ def best_threshold(
 ) -> tuple[float, float]:
     """Find the exact optimum over all thresholds, in O(n log n).
 
-    Equal scores are never separated; "all positive" and "all negative" are tried too. Of several
-    best cuts the one in the widest gap between two scores is taken. The threshold is finite and
-    decides the same when scores and threshold are both rounded to float32, unless that rounding
+    Of several best cuts, the one in the widest gap between two scores is taken. The threshold is
+    finite, and decides the same after scores and threshold are rounded to float32, unless that
     makes the scores on its two sides equal.
 
     Args:
@@ -78,7 +76,7 @@ def best_threshold(
     scores, labels = scores[order], labels[order]
     n, positives = len(labels), int(labels.sum())
 
-    # Cut i calls the scores from position i on positive: 0 is all positive, n all negative.
+    # Cut i predicts positive from position i on: 0 for all scores, n for none.
     positives_below = np.concatenate(([0], np.cumsum(labels)))  # (n + 1,)
     cuts = np.arange(n + 1)
     true_positives = positives - positives_below
@@ -91,28 +89,28 @@ def best_threshold(
 
     allowed = np.concatenate(([True], scores[:-1] < scores[1:], [True]))
     best = np.flatnonzero(allowed & (values == values[allowed].max()))
-    # Halved first: the gap of two huge scores would overflow. The two ends count as no gap.
+    # halved, as the gap between two huge scores would overflow; the two ends count as no gap
     gaps = np.diff(scores / 2, prepend=scores[0] / 2, append=scores[-1] / 2)
     cut = best[np.argmax(gaps[best])]
     return _threshold_at(scores, cut), float(values[cut])
 
 
 def powell_class_weights(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[np.ndarray, float]:
-    """Fit the weights of several classes as published: by the accuracy of `argmax(prob * weights)`.
+    """Fit class weights as published: by the accuracy of `argmax(prob * weights)`.
 
-    weights = (tanh(t) + 1) / 2, by Powell from t = 0. The article's code starts from a 2-D array,
-    which scipy no longer takes; apart from that the search is the same. Where it finds nothing
-    better than plain argmax on these data, the weights returned are all equal.
+    weights = (tanh(t) + 1) / 2, by Powell's method from t = 0. The article's code starts from a 2-D
+    array, which scipy no longer accepts; the search is otherwise the same. If it finds nothing
+    better than plain argmax, all weights are equal.
 
     Args:
-        y_true: (n,) integer labels 0 .. C-1.
+        y_true: (n,) integer labels 0 … C−1.
         y_prob: (n, C) class probabilities, C >= 2.
 
     Returns:
         (weights (C,) float64, accuracy as float).
 
     Raises:
-        UserError: wrong shapes, no example, labels outside 0 .. C-1, negative or NaN probabilities.
+        UserError: wrong shapes, no example, labels outside 0 … C−1, negative or NaN probabilities.
     """
     from scipy.optimize import minimize
 
@@ -133,7 +131,7 @@ def powell_class_weights(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[np.ndarr
 
 def _threshold_at(scores: np.ndarray, cut: int) -> float:
     """Return a finite float below sorted scores[cut] and not below scores[cut - 1]."""
-    with np.errstate(over='ignore'):  # beyond float32 is infinite there, which compares rightly
+    with np.errstate(over='ignore'):  # beyond float32's range is infinite, and compares correctly
         if cut == len(scores):
             return float(scores[-1])
         if cut == 0:
@@ -149,10 +147,8 @@ def _checked_binary(y_true: ArrayLike, y_score: ArrayLike) -> tuple[np.ndarray, 
     """Return labels (n,) int64 of 0 and 1, and scores (n,) float64."""
     labels, scores = np.asarray(y_true), np.asarray(y_score, np.float64)
     if labels.ndim != 1 or labels.shape != scores.shape or not len(labels):
-        raise UserError(
-            'labels and scores must be (n,) and (n,) with n >= 1, '
-            f'but are {labels.shape} and {scores.shape}'
-        )
+        shapes = f'{labels.shape} and {scores.shape}'
+        raise UserError(f'labels and scores must be (n,) and (n,) with n >= 1, but are {shapes}')
     strange = labels[(labels != 0) & (labels != 1)]
     if len(strange):
         raise UserError(f'labels must be 0 or 1 for a threshold, but one is {strange[0]}')
@@ -161,17 +157,16 @@ def _checked_binary(y_true: ArrayLike, y_score: ArrayLike) -> tuple[np.ndarray, 
 
 
 def _checked_classes(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return labels (n,) int64 of 0 .. C-1, and probabilities (n, C) float64."""
+    """Return labels (n,) int64 of 0 … C−1, and probabilities (n, C) float64."""
     labels, probs = np.asarray(y_true), np.asarray(y_prob, np.float64)
     if labels.ndim != 1 or probs.ndim != 2 or len(labels) != len(probs) or not len(labels):
-        raise UserError(
-            'labels and probabilities must be (n,) and (n, C) with n >= 1, '
-            f'but are {labels.shape} and {probs.shape}'
-        )
+        shapes = f'{labels.shape} and {probs.shape}'
+        message = 'labels and probabilities must be (n,) and (n, C) with n >= 1, but are'
+        raise UserError(f'{message} {shapes}')
     classes = probs.shape[1]
     strange = labels[~np.isin(labels, np.arange(classes))]
     if classes < 2 or len(strange):
-        found = f'one is {strange[0]}' if len(strange) else 'there is one class only'
+        found = f'one is {strange[0]}' if len(strange) else 'there is only one class'
         raise UserError(f'{classes} probabilities need labels 0 .. {classes - 1}, but {found}')
     _check_finite(probs, 'probabilities')
     if probs.min() < 0:
@@ -180,7 +175,7 @@ def _checked_classes(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[np.ndarray, 
 
 
 def _check_finite(values: np.ndarray, name: str) -> None:
-    # The largest float itself is refused as well: no finite threshold lies beyond it.
+    # the largest float is refused as well: no finite threshold lies beyond it
     strange = np.flatnonzero(~(np.abs(values) < _LARGEST).reshape(len(values), -1).all(axis=1))
     if len(strange):
         raise UserError(f'{name} must be finite: example {strange[0]} has {values[strange[0]]}')

@@ -136,7 +136,7 @@ def test_unknown_metric_is_refused():
         ([0, 1], [[0.5, np.nan]] * 2, 'finite'),
         ([0, 1], [[-2.0, 3.0]] * 2, 'softmax'),
         ([0, 1], [0.5, 0.5], r'\(n, C\)'),
-        ([0, 0], [[1.0], [1.0]], 'one class'),
+        ([0, 0], [[1.0], [1.0]], 'only one class'),
     ],
 )
 def test_bad_probabilities_are_refused(labels, probs, message):
