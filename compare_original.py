@@ -6,15 +6,16 @@
                                [--keep_padding] [--repeat]
     python compare_original.py --original ../CoSENT --task BQ --dropout_rate 0.1 --seeds 3
 
-Each script of the checkout's `accuracy/` runs as it stands, in a process of its own; what today's
-libraries need around it is repaired there, and named in the report. Ours runs with its settings.
+Each script in the checkout's `accuracy/` runs unchanged, in a process of its own. The repairs that
+it needs to run on today's libraries are made around it, and listed in the report. Our script gets
+the settings of the original.
 
-Without dropout the losses of `--steps` steps are compared, with the scores of 1,000 pairs of valid
-before and after, and of test. With `--dropout_rate` whole epochs are trained, and test accuracies
-are compared as eval_accuracy.py does, with the noise of seeds and test pairs.
+Without dropout, the losses of `--steps` steps are compared, and the scores of 1,000 pairs each of
+valid (before and after training) and test. With `--dropout_rate`, whole epochs are trained, and the
+test accuracies are compared as in eval_accuracy.py, accounting for seeds and test pairs.
 
-The report is printed and written to `--runs_dir`, as {task}.md, {task}.tsv, {task}.losses.tsv and
-{task}.png, beside the runs of both, which `eval_accuracy.py --runs_dir` reads too.
+The report is printed and written to `--runs_dir` as {task}.md, {task}.tsv, {task}.losses.tsv and
+{task}.png. The runs of both sides are there too; `eval_accuracy.py --runs_dir` reads them.
 """
 
 import signal
@@ -45,12 +46,13 @@ from cosent_tools.runs import RunName
 
 SEED = 42  # the first of --seeds
 STEPS = 200
+DEMO_METHODS = ['cosent', 'interact']  # one of each kind, in less than two minutes on two cores
 
 
 def main():
     args = parse_args()
     outlive_screen()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops what is in training as well
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the training process, too
     try:  # before anything runs
         settings = {
             method: own_settings(args.original, method, script_task(args.task))
@@ -59,11 +61,11 @@ def main():
     except NotFound as error:
         raise UserError(str(error)) from error
     find_data(args)
-    configure_process()  # the tiny BERT of DEMO, and one to be converted, are made by TensorFlow
+    configure_process()  # TensorFlow makes the tiny BERT of DEMO, and converts others
     find_encoder(args)
     splits = read_task(args.data_dir, args.task)
     check_labels(splits)
-    trained, told = [], {}
+    trained, found = [], {}
     with tempfile.TemporaryDirectory() as work:
         paths = google_bert(Path(args.bert_dir), Path(work) / 'bert')
         for method in args.methods:
@@ -71,13 +73,13 @@ def main():
             changed, kept = prepare(args, settings[method], splits, data_dir)
             values = settings[method] | changed | paths
             for seed in range(SEED, SEED + args.seeds):
-                of_seed, told[method] = train(args, method, seed, values, data_dir, kept)
-                trained += of_seed
-    show(args, trained, told)
+                sides_of_seed, found[method] = train(args, method, seed, values, data_dir, kept)
+                trained += sides_of_seed
+    show(args, trained, found)
 
 
 def prepare(args, settings, splits, data_dir):
-    """Write the pairs that both sides read; return what the script does not set so, and them."""
+    """Write the pairs that both sides read; return the settings to change, and the pairs."""
     changed = {'maxlen': args.maxlen, 'epochs': args.epochs}
     counts = dict.fromkeys(splits)
     if not args.dropout_rate:
@@ -89,7 +91,7 @@ def prepare(args, settings, splits, data_dir):
 
 
 def train(args, method, seed, values, data_dir, kept):
-    """All sides of one method and seed; and what the original's process has told."""
+    """Train all sides of one method and seed; return them, and the settings and repairs."""
     work = data_dir / 'work'
     work.mkdir(exist_ok=True)
     values = values | {'data_path': f'{data_dir}/'}
@@ -102,7 +104,7 @@ def train(args, method, seed, values, data_dir, kept):
     settings = {name: values[name] for name in ('maxlen', 'batch_size', 'epochs')}
     settings['lr'] = found['lr']
     trained = [first]
-    for side in [sides.OURS, *[sides.PADDED] * args.keep_padding]:
+    for side in [sides.OURS, sides.PADDED] if args.keep_padding else [sides.OURS]:
         name = RunName(args.task, side, method, seed)
         trained.append(sides.train_ours(args, name, data_dir, settings))
     if args.repeat:
@@ -110,36 +112,36 @@ def train(args, method, seed, values, data_dir, kept):
     return trained, found | {'settings': settings}
 
 
-def show(args, trained, told):
+def show(args, trained, found):
     """Print the report and write it."""
     by_step = not args.dropout_rate
     sections = report.step_sections(trained) if by_step else []
     if not by_step:
         sections.append(report.accuracy_section(trained, args.runs_dir))
     sections += [report.run_section(trained), report.cost_section(trained)]
-    sections[-1].notes.extend(notes(args, told))
+    sections[-1].notes.extend(notes(args, found))
     path = args.runs_dir / args.task
     write_text(f'{path}.md', as_markdown(sections))
     write_text(f'{path}.tsv', report.figures_tsv(trained))
     write_text(f'{path}.losses.tsv', report.losses_tsv(trained))
     save_picture(Path(f'{path}.png'), trained, by_step)
     print('\n' + as_text(sections), end='')
-    print(f'\nwritten: {path}.md, {path}.tsv, {path}.losses.tsv, {path}.png')
+    print(f'\nwritten to {path}.md, {path}.tsv, {path}.losses.tsv and {path}.png')
 
 
-def notes(args, told):
-    """What was compared, and what the original needed to run."""
+def notes(args, found):
+    """Return what was compared, and the repairs that the original needed to run."""
     commit = sides.revision(args.original)
-    *_, found = told.values()  # the repairs are the same for all
+    *_, last = found.values()  # the repairs are the same for all
     settings = [
-        ', '.join([method, *(f'{name} {value}' for name, value in of_method['settings'].items())])
-        for method, of_method in told.items()
+        ', '.join([method, *(f'{name} {value}' for name, value in each['settings'].items())])
+        for method, each in found.items()
     ]
     return [
-        f'Original: {args.original}, commit {commit or "not known"}. Encoder: {args.bert_dir}.',
-        f'Set alike: {"; ".join(settings)}; dropout {args.dropout_rate}; the pairs, their order, '
-        'the initial weights of the head; float32 without TF32.',
-        *(f'Repaired around the original: {repair}.' for repair in found['repairs']),
+        f'Original: {args.original}, commit {commit or "unknown"}. Encoder: {args.bert_dir}.',
+        f'Same on both sides: {"; ".join(settings)}; dropout {args.dropout_rate}; the pairs and '
+        'their order; the initial weights of the head; float32 without TF32.',
+        *(f'Repair around the original: {repair}.' for repair in last['repairs']),
     ]
 
 
@@ -147,28 +149,43 @@ def parse_args():
     parser = make_parser(__doc__)
     add = parser.add_argument
     add('--original', type=Path, required=True, help='a checkout of bojone/CoSENT')
-    add('--task', required=True, help='ATEC, BQ, LCQMC, PAWSX, DEMO, or a name in data_dir')
-    add('--methods', nargs='+', default=list(METHODS), choices=METHODS, help='default: all')
-    add('--steps', type=positive(int), help=f'without dropout (default: {STEPS})')
-    add('--dropout_rate', type=fraction, default=0.0, help='hidden and attention (default: 0)')
-    add('--seeds', type=positive(int), help=f'with dropout: how many, from {SEED} on (default: 1)')
-    add('--epochs', type=positive(int), help="with dropout (default: the original's)")
-    add('--lr', type=positive(float), help="default: the original's")
-    add('--maxlen', type=positive(int), help="tokens an input (default: the original's)")
-    add('--keep_padding', action='store_true', help='ours with --keep_padding, too')
-    add('--repeat', action='store_true', help='the original once more, on one thread: its rounding')
+    add('--task', required=True, help='ATEC, BQ, LCQMC, PAWSX, DEMO, or a folder of --data_dir')
+    default = ' '.join(DEMO_METHODS)
+    add('--methods', nargs='+', choices=METHODS, help=f'default: all; for DEMO: {default}')
+    add('--steps', type=positive(int), help=f'training steps without dropout (default: {STEPS})')
+    add(
+        '--dropout_rate',
+        type=fraction,
+        default=0.0,
+        help='dropout, attention included (default: 0)',
+    )
+    add(
+        '--seeds',
+        type=positive(int),
+        help=f'with dropout: number of seeds, from {SEED} on (default: 1)',
+    )
+    add('--epochs', type=positive(int), help="with dropout: epochs (default: the original's)")
+    add('--lr', type=positive(float), help="learning rate (default: the original's)")
+    add('--maxlen', type=positive(int), help="tokens per input (default: the original's)")
+    add('--keep_padding', action='store_true', help='also run ours with --keep_padding')
+    add(
+        '--repeat',
+        action='store_true',
+        help='also rerun the original on one thread, to show its rounding',
+    )
     add('--model', default='bert', help='bert (default), roberta, or a name for --bert_dir')
-    add('--bert_dir', help="the pretrained encoder's folder, or hf:NAME")
-    add('--data_dir', help='the folder of the tasks')
+    add('--bert_dir', help='folder of the pretrained encoder, or hf:NAME')
+    add('--data_dir', help='folder of the tasks')
     add('--runs_dir', type=Path, default='runs/original', help='default: runs/original')
-    parser.set_defaults(resume=False)  # what places.py asks of every script that trains
+    parser.set_defaults(resume=False)  # places.py reads it
     args = parser.parse_args()
     if args.dropout_rate and args.steps:
         parser.error('--steps compares losses, which dropout makes random')
     if not args.dropout_rate and (args.seeds or args.epochs):
-        parser.error('--seeds and --epochs are for whole trainings: with --dropout_rate')
+        parser.error('--seeds and --epochs are for whole trainings, with --dropout_rate')
     args.steps, args.seeds = args.steps or STEPS, args.seeds or 1
-    args.method = args.methods[0]  # that messages name
+    args.methods = args.methods or (DEMO_METHODS if args.task == 'DEMO' else list(METHODS))
+    args.method = args.methods[0]  # messages name it
     args.original, args.runs_dir = args.original.resolve(), args.runs_dir.absolute()
     return args
 

@@ -1,4 +1,4 @@
-"""Behind compare_original.py: the scripts of bojone/CoSENT, run as they stand, beside ours.
+"""compare_original.py: the scripts of bojone/CoSENT run unchanged, beside ours.
 
-Not a copy of them: their text is read from the user's own checkout, whenever it is run.
+Their text is read from the user's own checkout when it is run; no copy of it is here.
 """

@@ -1,4 +1,4 @@
-"""What both sides are given: the same pairs in files, and the same BERT in Google's format."""
+"""The input of both sides: the same pairs in files, and the same BERT in Google's format."""
 
 import json
 from collections import Counter
@@ -12,48 +12,40 @@ from cosent_tf.files import make_folder, write_text
 from cosent_tf.readers import read_json, read_lines
 from cosent_tools.original.script import TASKS
 
-SCORED = 1000  # pairs of valid and of test, where the losses of some steps are compared
+SCORED = 1000  # pairs of valid and of test, where losses are compared step by step
 GOOGLE = 'bert_model.ckpt'
 
 
 class Plan(NamedTuple):
-    """Epochs of equal length, so many pairs of train each."""
+    """A number of epochs, and the training pairs of each."""
 
     epochs: int
     pairs: int
 
 
 def plan_steps(steps: int, batch_size: int, pairs: int) -> Plan:
-    """Return the epochs that have so many steps, or a few more, of whole batches."""
-    of_train = max(1, pairs // batch_size)
-    epochs = -(-steps // of_train)
+    """Return epochs of whole batches with that many steps in all, or a few more."""
+    steps_per_epoch = max(1, pairs // batch_size)
+    epochs = -(-steps // steps_per_epoch)
     return Plan(epochs, min(pairs, batch_size * -(-steps // epochs)))
 
 
 def script_task(task: str) -> str:
-    """Return the name under which a script of the checkout takes a task: it knows four."""
+    """Return the name by which a script of the checkout, which knows four, takes a task."""
     return task if task in TASKS else 'BQ'
 
 
 def check_labels(splits: dict[str, Split]) -> None:
-    """Refuse what the scripts do not know.
-
-    Raises:
-        UserError: labels other than 0 and 1.
-    """
+    """Raise UserError for labels other than 0 and 1, which the scripts do not support."""
     for split in splits.values():
         if not set(split.labels.tolist()) <= {0, 1}:
-            raise UserError(f'{split.path}: the original scripts take the labels 0 and 1 alone')
+            raise UserError(f'{split.path}: the original scripts support only the labels 0 and 1')
 
 
 def write_pairs(
     folder: Path, task: str, splits: dict[str, Split], kept: dict[str, int | None]
 ) -> dict[str, Split]:
-    """Write the first pairs of each split, under the name that each side knows them by.
-
-    Returns:
-        What was written.
-    """
+    """Write the first pairs of each split under the task names of both sides; return them."""
     written = {}
     for name, split in splits.items():
         pairs = split.pairs[: kept[name]]
@@ -65,7 +57,7 @@ def write_pairs(
 
 
 def google_bert(bert_dir: Path, folder: Path) -> dict[str, str]:
-    """Return the values of the scripts' names for a BERT, converted to `folder` if need be.
+    """Return the paths of a BERT under the scripts' names, converted to `folder` if need be.
 
     Raises:
         UserError: a file is missing or broken, or bert4keras alone would compute something else.
@@ -77,8 +69,8 @@ def google_bert(bert_dir: Path, folder: Path) -> dict[str, str]:
     token, count = Counter(line.strip() for line in read_lines(path)).most_common(1)[0]
     if count > 1:
         raise UserError(
-            f'{path}: {token!r} is there {count} times, and the original scripts count it once: '
-            'all tokens after it would have other numbers'
+            f'{path}: {token!r} is there {count} times, but the original scripts count it once, so '
+            'that all tokens after it would get other ids'
         )
     return {
         'config_path': str(bert_dir / 'bert_config.json'),
@@ -97,7 +89,7 @@ def _convert(bert_dir: Path, folder: Path) -> None:
     if config.get('layer_norm_eps', 1e-12) != 1e-12:
         raise UserError(
             f'{config_path}: layer_norm_eps is {config["layer_norm_eps"]}; the original scripts '
-            'always compute with 1e-12'
+            'always use 1e-12'
         )
     weights = named_weights(load_bert(bert_dir, maxlen=3))
     values = {name: weight.numpy() for name, weight in weights.items()}

@@ -2,10 +2,10 @@
 
     python -m cosent_tools.original.launch SPEC.json
 
-Both are run as they stand. What is watched is the `fit` of Keras that both end in: the dense head
-starts from the same numbers, valid is scored before the first step, and time and memory are taken.
-Around an original script its surroundings are repaired (`repair`) and set (`set_surroundings`);
-cosent_tf is not imported there.
+Both run unchanged. Only Keras's `fit`, which both call, is wrapped: the dense head gets the same
+initial weights, valid is scored before the first step, and time and memory are measured. For an
+original script, libraries are repaired (`repair`) and set up (`set_surroundings`); cosent_tf is not
+imported there.
 """
 
 import functools
@@ -24,13 +24,13 @@ from pathlib import Path
 from cosent_tools.original.script import read_script, with_values
 
 REPAIRS = {
-    'keras': 'bert4keras imports keras.…, which is Keras 3 today: it is given tf_keras (TF_KERAS=1,'
-    ' TF_USE_LEGACY_KERAS=1)',
-    'optimizer': "bert4keras's Adam is written for the Optimizer of old: it is given "
-    'keras.optimizers.legacy.Optimizer while it is imported',
-    'distutils': 'bert4keras imports distutils.util.strtobool, which left Python in 3.12: a '
+    'keras': 'bert4keras imports keras, which is Keras 3 today; it gets tf_keras instead '
+    '(TF_KERAS=1, TF_USE_LEGACY_KERAS=1)',
+    'optimizer': "bert4keras's Adam needs the old Optimizer; while it is imported, "
+    'keras.optimizers.Optimizer is keras.optimizers.legacy.Optimizer',
+    'distutils': 'bert4keras imports distutils.util.strtobool, which Python 3.12 removed; a '
     'function of that name is provided',
-    'threshold': "scipy's minimize returns an array of one number, which '%.5f' no longer prints: "
+    'threshold': "scipy's minimize returns an array of one number, which '%.5f' no longer prints; "
     'the number itself is returned',
 }
 
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def run_ours(spec: dict) -> dict:
-    """Run a training script of ours, which leaves all else in its run folder."""
+    """Run a training script of ours; its run folder has all other results."""
     from cosent_tf.bert.compat import keras
 
     found = {}
@@ -61,7 +61,7 @@ def run_ours(spec: dict) -> dict:
 
 
 def run_original(spec: dict) -> dict:
-    """Run a script of the checkout; see `results` for what is returned of it."""
+    """Run a script of the checkout and return its results; see `results`."""
     keras, repairs = repair()
     path, tree = read_script(Path(spec['checkout']), spec['method'])
     seen = types.SimpleNamespace(lr=None, searches=[], scores=[], losses=[])
@@ -85,7 +85,7 @@ def repair() -> tuple[types.ModuleType, list[str]]:
     """Make bert4keras, and with it the script, run on today's libraries.
 
     Returns:
-        Keras, and what was repaired, a line each.
+        Keras, and the repairs, one line each.
     """
     os.environ |= {'TF_KERAS': '1', 'TF_USE_LEGACY_KERAS': '1'}
     repaired = ['keras', 'optimizer', 'threshold']
@@ -106,7 +106,7 @@ def repair() -> tuple[types.ModuleType, list[str]]:
 
 
 def set_surroundings(spec: dict, seen: types.SimpleNamespace) -> None:
-    """Set dropout and learning rate from outside; note scores and thresholds as they come by."""
+    """Set dropout and learning rate from outside, and record scores and thresholds."""
     import bert4keras.models
     import bert4keras.optimizers
     import scipy.optimize
@@ -143,7 +143,7 @@ def set_surroundings(spec: dict, seen: types.SimpleNamespace) -> None:
 def watch_fit(
     keras: types.ModuleType, seed: int, before: Callable[[list], list], found: dict
 ) -> None:
-    """Set the head of a model and call `before` ahead of its training, and take the time of it."""
+    """Wrap `fit`: set the head, call `before` ahead of the training, and measure its time."""
     fit = keras.Model.fit
 
     def watched(model: object, *args: object, callbacks: list, **options: object) -> object:
@@ -158,7 +158,7 @@ def watch_fit(
 
 
 def set_head(keras: types.ModuleType, layer: object, seed: int) -> None:
-    """Start a dense layer as Keras does (Glorot, uniform), from numbers that the seed gives."""
+    """Initialise a dense layer as Keras does (Glorot, uniform), by the seed."""
     import numpy as np
 
     if isinstance(layer, keras.layers.Dense):
@@ -169,10 +169,10 @@ def set_head(keras: types.ModuleType, layer: object, seed: int) -> None:
 
 
 def step_losses(keras: types.ModuleType, losses: list[float]) -> object:
-    """Return a callback that notes the loss of each step.
+    """Return a callback that records the loss of each step.
 
-    Keras logs the mean of an epoch so far; it is reset, since the loss of a step that is computed
-    from two means has their rounding, about 1e-5 after hundreds of steps.
+    Keras logs the mean of the epoch so far. It is reset at each step, since a loss computed from
+    two such means would have their rounding error, about 1e-5 after hundreds of steps.
     """
 
     class StepLosses(keras.callbacks.Callback):
@@ -186,9 +186,9 @@ def step_losses(keras: types.ModuleType, losses: list[float]) -> object:
 
 
 def results(script: dict, seen: types.SimpleNamespace) -> dict:
-    """Return what a script that has ended says: its scores, threshold, accuracies and losses.
+    """Return the scores, threshold, accuracies and losses of a script that has ended.
 
-    It has scored valid before the training and after each epoch, and then test with the best one.
+    It scored valid before the training and after each epoch, and test with the best checkpoint.
     """
     epochs = seen.searches[1:]
     best = epochs.index(max(epochs))

@@ -1,6 +1,6 @@
-"""One picture of a comparison: the losses of both sides, and how far they are apart.
+"""The picture of a comparison: the losses of both sides and their differences.
 
-Only ASCII is drawn, so no font for Chinese is needed. matplotlib is imported on first use.
+Only ASCII is drawn, so no Chinese font is needed. matplotlib is imported on first use.
 """
 
 from pathlib import Path
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, distinct for colour-blind readers too.
 COLORS = dict(zip(LABELS, ('black', '#D55E00', '#0072B2', '#999999'), strict=True))
-BAR = 1e-4  # what rounding alone is expected to stay below
+BAR = 1e-4  # differences from rounding alone are expected to stay below
 
 
 def save_picture(path: Path, sides: list[Side], by_step: bool) -> None:
-    """Draw a PNG: a column for each method, of the first seed.
+    """Draw a PNG with a column for each method.
 
-    Above the losses; below their differences by step, or, where dropout makes those random, the
-    test accuracies of all seeds.
+    Above: the losses of the first seed. Below: their differences by step or, with dropout, which
+    makes those random, the test accuracies of all seeds.
 
     Raises:
         UserError: matplotlib is not installed, or the file cannot be written.
@@ -39,14 +39,14 @@ def save_picture(path: Path, sides: list[Side], by_step: bool) -> None:
     figure = Figure(figsize=(3.6 * len(methods) + 1, 6.5), layout='constrained')
     grid = figure.subplots(2, len(methods), squeeze=False)
     for (above, below), method in zip(grid.T, methods, strict=True):
-        of_method = [side for side in sides if side.name.method == method]
-        first = [side for side in of_method if side.name.seed == of_method[0].name.seed]
+        chosen = [side for side in sides if side.name.method == method]
+        first = [side for side in chosen if side.name.seed == chosen[0].name.seed]
         above.set_title(METHOD_LABELS[method])
         _losses(above, first)
         if by_step:
             _differences(below, first)
         else:
-            _accuracies(below, of_method)
+            _accuracies(below, chosen)
         for axes in (above, below):
             axes.grid(alpha=0.3)
             axes.legend(fontsize=8)

@@ -1,4 +1,4 @@
-"""How far the sides are apart: as sections, for text and markdown, and as TSV."""
+"""The differences between the sides: as sections, for text and markdown, and as TSV."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,13 +27,13 @@ COSTS = ('fit_seconds', 'seconds', 'peak_bytes')
 
 
 class Difference(NamedTuple):
-    """The largest differences of one side from the original."""
+    """The largest differences between one side and the original."""
 
     loss: float
-    step: int  # where that is, from 1 on
-    relative: float  # of a loss, to the original's, the largest
-    before: float  # of the scores of valid, before the first step
-    valid: float  # of the scores with the best epoch
+    step: int  # of that loss, from 1 on
+    relative: float  # of a loss, as a share of the original's
+    before: float  # of the valid scores before the first step
+    valid: float  # of the scores of the best epoch
     test: float
 
 
@@ -58,7 +58,7 @@ def against_original(sides: list[Side]) -> Iterator[tuple[Side, Side]]:
 
 
 def step_sections(sides: list[Side]) -> list[Section]:
-    """Show what differs after the same steps without dropout."""
+    """Show the differences after the same steps without dropout."""
     rows = []
     for original, other in against_original(sides):
         apart = difference(original, other)
@@ -68,15 +68,15 @@ def step_sections(sides: list[Side]) -> list[Section]:
         rows.append([*start, *others])
     columns = ['Method', 'Side', 'Steps', 'Loss', 'at step', 'relative', 'before', 'valid', 'test']
     notes = [
-        'Loss: of a step. before: scores of valid with the initial weights; valid, test: with '
-        'those of the best epoch.'
+        'Loss: of one step. before: scores of valid with the initial weights; valid, test: scores '
+        'with the weights of the best epoch.'
     ]
     title = 'Largest difference from the original'
     return [Section(title, columns, rows, notes, text_columns=2)]
 
 
 def run_section(sides: list[Side]) -> Section:
-    """Show what each training has come to."""
+    """Show the result of each training."""
     rows = [
         [
             *_labels(side),
@@ -93,28 +93,28 @@ def run_section(sides: list[Side]) -> Section:
 
 
 def cost_section(sides: list[Side]) -> Section:
-    """Show time and memory, means over seeds, and the original's in units of the others'."""
+    """Show time and memory, means over seeds, and their ratio to the original's."""
     rows, originals = [], {}
     for (method, model), group in _grouped(sides).items():
         costs = [mean(getattr(side, cost) for side in group) for cost in COSTS]
-        of_original = originals.setdefault(method, costs)
+        originals.setdefault(method, costs)
         cells = []
-        for cost, unit, original in zip(costs, (1, 1, 1e6), of_original, strict=True):
+        for cost, unit, original in zip(costs, (1, 1, 1e6), originals[method], strict=True):
             cells += [f'{cost / unit:,.1f}', f'{original / cost:.2f}']
         rows.append([METHOD_LABELS[method], LABELS[model], *cells])
     columns = ['Method', 'Side', 'Training (s)', 'ratio', 'Process (s)', 'ratio', 'Peak (MB)']
     notes = [
-        "ratio: the original's to this. Training: with valid scored after each epoch; process: all "
-        'of it, with the start of TensorFlow; peak: main memory.'
+        "ratio: the original's to this one. Training includes scoring valid after each epoch; "
+        'process includes starting TensorFlow; peak: main memory.'
     ]
     return Section('Time and memory', [*columns, 'ratio'], rows, notes, text_columns=2)
 
 
 def accuracy_section(sides: list[Side], runs_dir: Path) -> Section:
-    """Compare test accuracies as eval_accuracy.py does; a method's two sides are its rivals."""
+    """Compare the test accuracies of both sides as eval_accuracy.py compares two methods."""
     runs = [FinishedRun(side.name, runs_dir / str(side.name)) for side in sides]
     results, left_out = evaluate(runs, 'accuracy', 'powell')
-    assert not left_out, left_out  # both sides have just been written, for the same pairs
+    assert not left_out, left_out  # both sides were just written, with the same pairs
     results.sort(
         key=lambda result: (list(METHODS).index(result.name.method), _order(result.name.model))
     )
@@ -143,7 +143,7 @@ def _grouped(sides: list[Side]) -> dict[tuple[str, str], list[Side]]:
 
 
 def figures_tsv(sides: list[Side]) -> str:
-    """Return every figure, in full, a line each training."""
+    """Return all figures in full precision, one line per training."""
     fields = Difference._fields
     apart = {other.name: difference(original, other) for original, other in against_original(sides)}
     names = [*FIGURES, *COSTS, *(f'{field}_difference' for field in fields if field != 'step')]
@@ -152,14 +152,14 @@ def figures_tsv(sides: list[Side]) -> str:
         task, model, method, seed = side.name
         cells = [task, method, seed, model, len(side.losses)]
         cells += [getattr(side, name) for name in (*FIGURES, *COSTS)]
-        of_side = apart.get(side.name)
-        cells += [getattr(of_side, field, '') for field in fields if field != 'step']
-        lines.append('\t'.join(map(str, [*cells, getattr(of_side, 'step', '')])))
+        found = apart.get(side.name)
+        cells += [getattr(found, field, '') for field in fields if field != 'step']
+        lines.append('\t'.join(map(str, [*cells, getattr(found, 'step', '')])))
     return '\n'.join(lines) + '\n'
 
 
 def losses_tsv(sides: list[Side]) -> str:
-    """Return the loss of each step on every side, a line each step."""
+    """Return the losses of all sides, one line per step."""
     lines = ['task\tmethod\tseed\tside\tstep\tloss']
     for side in sides:
         task, model, method, seed = side.name

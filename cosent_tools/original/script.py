@@ -1,17 +1,17 @@
-"""A script of the user's checkout of bojone/CoSENT: what must be in it, and its text with settings.
+"""Scripts of the user's checkout of bojone/CoSENT: reading, checking and setting them.
 
-Nothing here imports TensorFlow or cosent_tf: the process that runs the script must be its own.
+cosent_tf is not imported here, as it must not be in the process that runs such a script.
 """
 
 import ast
 from pathlib import Path
 
 FOLDER = 'accuracy'  # of the checkout
-TASKS = ('ATEC', 'BQ', 'LCQMC', 'PAWSX')  # the names that the scripts take
-# What is set from outside: the names that a script assigns these values to.
+TASKS = ('ATEC', 'BQ', 'LCQMC', 'PAWSX')  # that the scripts know
+# Names in a script whose values are set from outside.
 PATHS = ('config_path', 'checkpoint_path', 'dict_path', 'data_path')
 SETTINGS = ('maxlen', 'batch_size', 'epochs')
-# What its results are read from, and what the launcher waits for: names and attributes.
+# Names and attributes that its results are read from, or that are wrapped.
 NEEDED = {
     *('task_name', 'valid_generator', 'evaluator', 'evaluate', 'metrics', 'best_threshold'),
     *('build_transformer_model', 'Tokenizer', 'Adam', 'minimize', 'spearmanr', 'fit_generator'),
@@ -19,14 +19,14 @@ NEEDED = {
 
 
 class NotFound(Exception):
-    """The script is not one of those this was written for; the message is one line."""
+    """The script is not a supported one; the message is one line."""
 
 
 def read_script(checkout: Path, method: str) -> tuple[Path, ast.Module]:
-    """Read the script of a method and check that all that is needed is in it.
+    """Read the script of a method and check that it has all that is needed.
 
     Raises:
-        NotFound: with the name of what was not found.
+        NotFound: names what was not found.
     """
     path = checkout / FOLDER / f'{method}.py'
     try:
@@ -44,8 +44,7 @@ def read_script(checkout: Path, method: str) -> tuple[Path, ast.Module]:
     missing = sorted(NEEDED - known) + [n for n in PATHS + SETTINGS if n not in assigned(tree)]
     if missing:
         raise NotFound(
-            f'{path}: no {", ".join(missing)} in it: this revision of the script is not one that '
-            'can be run from outside'
+            f'{path}: no {", ".join(missing)} in it: this revision of the script is not supported'
         )
     return path, tree
 
@@ -77,7 +76,7 @@ def own_settings(checkout: Path, method: str, task: str) -> dict[str, int]:
 
 
 def with_values(tree: ast.Module, values: dict[str, object]) -> ast.Module:
-    """Set what is assigned to some names at the top of a script."""
+    """Replace the values that are assigned to some names at the top of a script."""
     for name, value in values.items():
         node = assigned(tree)[name]
         node.value = ast.copy_location(ast.Constant(value), node.value)

@@ -1,4 +1,4 @@
-"""The two sides of a comparison: what is run, and what each has left, in the same terms."""
+"""The sides of a comparison: running them, and their results in the same form."""
 
 import csv
 import os
@@ -33,7 +33,7 @@ LOG_FILE, RESULT_FILE = 'log.txt', 'result.json'
 
 
 class Side(NamedTuple):
-    """One training; scores are those of the best epoch but `before`, of the initial weights."""
+    """One training; scores are of the best epoch, `before` of the initial weights."""
 
     name: RunName  # the model is the side
     losses: np.ndarray  # (steps,)
@@ -52,14 +52,14 @@ class Side(NamedTuple):
 def train_original(
     args: Namespace, name: RunName, work: Path, values: dict, splits: dict[str, Split]
 ) -> tuple[Side, dict]:
-    """Run the script of the checkout and write what it says as the files of a run.
+    """Run the script of the checkout and write its results as the files of a run.
 
     Args:
-        args: of the command.
-        name: of the run; its model is the side.
-        work: a folder for files that nobody needs afterwards.
-        values: of the names that the script is given from outside.
-        splits: the pairs that the script has read.
+        args: arguments of the command.
+        name: name of the run; its model is the side.
+        work: a folder for temporary files.
+        values: values of names in the script that are set from outside.
+        splits: the pairs that the script reads.
 
     Raises:
         RunError: the script failed; the message names its log.
@@ -87,7 +87,7 @@ def train_original(
 
 
 def train_ours(args: Namespace, name: RunName, data_dir: Path, settings: dict) -> Side:
-    """Run our script of a method with some settings, and read its run folder.
+    """Run our script of a method with these settings, and read its run folder.
 
     Raises:
         RunError: as `train_original`.
@@ -103,7 +103,7 @@ def train_ours(args: Namespace, name: RunName, data_dir: Path, settings: dict) -
         **settings,
     }
     words = [str(part) for flag, value in flags.items() for part in (f'--{flag}', value)]
-    words += ['--overwrite', *['--keep_padding'] * (name.model == PADDED)]
+    words += ['--overwrite', '--keep_padding'] if name.model == PADDED else ['--overwrite']
     script = ROOT / f'train_{name.method}.py'
     folder = args.runs_dir / str(name)
     found = _launch({'side': 'ours', 'script': str(script), 'flags': words}, name, folder, {})
@@ -116,7 +116,7 @@ def train_ours(args: Namespace, name: RunName, data_dir: Path, settings: dict) -
 
 
 def revision(checkout: Path) -> str | None:
-    """Return the commit of a checkout, with -dirty after it if files differ; None if not known."""
+    """Return the commit of a checkout, with -dirty appended if files differ; None if unknown."""
     command = ['git', '-C', checkout, 'describe', '--always', '--dirty', '--exclude=*']
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -129,7 +129,7 @@ def _value(found: object) -> object:
 
 
 def _launch(spec: dict, name: RunName, folder: Path, environment: dict[str, str]) -> dict:
-    """Run one side in a process of its own, its words to a log, and return what it found."""
+    """Run one side in a process of its own, with its output in a log, and return its results."""
     make_folder(folder)
     result, log = folder / RESULT_FILE, folder / LOG_FILE
     result.unlink(missing_ok=True)
@@ -138,8 +138,8 @@ def _launch(spec: dict, name: RunName, folder: Path, environment: dict[str, str]
     command = [sys.executable, '-m', 'cosent_tools.original.launch', str(spec_path)]
     start = time.perf_counter()
     print(f'{name.task} {name.method}, seed {name.seed}: {LABELS[name.model]} …', flush=True)
-    with log.open('w', encoding='utf-8') as words:
-        options = {'cwd': ROOT, 'stdout': words, 'stderr': subprocess.STDOUT}
+    with log.open('w', encoding='utf-8') as output:
+        options = {'cwd': ROOT, 'stdout': output, 'stderr': subprocess.STDOUT}
         try:
             done = subprocess.run(command, env=os.environ | environment, **options)
         except KeyboardInterrupt:
@@ -148,5 +148,5 @@ def _launch(spec: dict, name: RunName, folder: Path, environment: dict[str, str]
     if done.returncode or not result.exists():
         last = log.read_text('utf-8', 'replace').strip().rpartition('\n')[2]
         error = UserError if done.returncode == 2 else RunError
-        raise error(f'{LABELS[name.model]}, {name.method}: {last}; all it said is in {log}')
+        raise error(f'{LABELS[name.model]}, {name.method}: {last}; its whole output is in {log}')
     return read_json(result) | {'seconds': seconds}
