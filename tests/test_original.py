@@ -195,7 +195,7 @@ def test_accuracies_are_compared_with_the_noise_of_seeds(tmp_path):
     section = accuracy_section([side(*name) for name in wrong], tmp_path)
     [row] = section.rows
     assert row[:3] == ['TOY cosent', 'ours − original', '2'] and row[3].startswith('+25.00 ±')
-    assert '95 % interval' in as_text([section])
+    assert '95 % confidence interval' in as_text([section])
 
 
 def test_a_hugging_face_encoder_is_converted_with_every_weight(tmp_path):

@@ -1,10 +1,13 @@
 """Sections that show how far results can be trusted: comparisons, details, oddities of data."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from cosent_tf.audit import PLACEHOLDERS, Counts
 from cosent_tools.report.details import collapse, details, has_useless_threshold
 from cosent_tools.report.evaluation import Result
+from cosent_tools.report.overlap import BINS, split_by_overlap
 from cosent_tools.report.render import Section, percent
 from cosent_tools.report.significance import Comparison
 from cosent_tools.report.tables import MEASURES, Table, method_label
@@ -162,6 +165,25 @@ def audit_section(oddities: dict[str, Counts]) -> Section:
         'Test in train',
     ]
     return Section('Oddities of the data', columns, rows, notes)
+
+
+def overlap_sections(results: list[Result]) -> list[Section]:
+    """Show the accuracy by character overlap, a section for each task."""
+    columns = ['Overlap', *(f'{low} to {high}' for low, high in pairwise(BINS))]
+    sections = []
+    for overlap in split_by_overlap(results):
+        rows = [['Pairs', *map(str, overlap.pairs)]]
+        if overlap.positive is not None:
+            rows.append(['Share of label 1', *map(percent, overlap.positive)])
+        for row, figures in overlap.accuracy.items():
+            rows.append([method_label(*row), *map(percent, figures)])
+        title = f'{overlap.task}: test accuracy (%) by character overlap of the two sentences'
+        sections.append(Section(title, columns, rows, []))
+    notes = [
+        'Overlap: Dice coefficient of the two character multisets, 2 · shared / all, regardless of '
+        'their order; a bin includes its lower edge. Accuracies are means over seeds.'
+    ]
+    return [*sections[:-1], sections[-1]._replace(notes=notes)] if sections else []
 
 
 def _points(share: float) -> str:

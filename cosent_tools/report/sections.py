@@ -1,7 +1,6 @@
 """The report of eval_accuracy.py as sections: its content; render.py lays it out."""
 
 from collections.abc import Iterable
-from itertools import pairwise
 from pathlib import Path
 
 from cosent_tf.audit import NOTHING, Counts, describe
@@ -12,12 +11,12 @@ from cosent_tools.report.checks import (
     collapse_notes,
     comparison_section,
     details_section,
+    overlap_sections,
     select_notes,
     unlike_notes,
     unmeasured_section,
 )
 from cosent_tools.report.evaluation import STALL, Result
-from cosent_tools.report.overlap import BINS, split_by_overlap
 from cosent_tools.report.published_figures import (
     MAJORITY,
     PUBLISHED,
@@ -110,7 +109,7 @@ def build_sections(
     )
     sections += [section(rows) for section, rows in parts if rows]
     if overlap:
-        sections += _overlap_sections(results)
+        sections += overlap_sections(results)
     return sections
 
 
@@ -239,21 +238,3 @@ def _ranked_section(results: list[Result]) -> Section:
         rows.append([str(result.name), str(len(result.test.labels)), *figures])
     title = f'Every run: {HEADINGS["spearman"]}'
     return Section(title, ['Run', 'Pairs', 'Valid', 'Test'], rows, [])
-
-
-def _overlap_sections(results: list[Result]) -> list[Section]:
-    columns = ['Overlap', *(f'{low} to {high}' for low, high in pairwise(BINS))]
-    sections = []
-    for overlap in split_by_overlap(results):
-        rows = [['Pairs', *map(str, overlap.pairs)]]
-        if overlap.positive is not None:
-            rows.append(['Share of label 1', *map(percent, overlap.positive)])
-        for row, figures in overlap.accuracy.items():
-            rows.append([method_label(*row), *map(percent, figures)])
-        title = f'{overlap.task}: test accuracy (%) by character overlap of the two sentences'
-        sections.append(Section(title, columns, rows, []))
-    notes = [
-        'Overlap: Dice coefficient of the two character multisets, 2 · shared / all, regardless of '
-        'their order; a bin includes its lower edge. Accuracies are means over seeds.'
-    ]
-    return [*sections[:-1], sections[-1]._replace(notes=notes)] if sections else []
