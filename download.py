@@ -1,14 +1,15 @@
-"""The data and the two encoders of the published experiment, from where they are published.
+"""Download the data and both encoders of the published experiment from their publishers.
 
     python download.py
     python download.py --only data
     HF_ENDPOINT=https://my.hub python download.py --mirror https://my.mirror
 
 data: ATEC, BQ (licensed for research only), LCQMC, PAWSX and STS-B. bert: Google's Chinese BERT
-base. roberta: Chinese RoBERTa-wwm-ext base. They go where the training scripts look for them.
+base. roberta: Chinese RoBERTa-wwm-ext base. The training scripts find them where they are stored.
 
-What is there is not fetched again, and what breaks off goes on with the same command. SHA256SUMS in
-each folder keeps the checksums of what was fetched, which are compared the next time.
+Files that are there are not downloaded again, and the same command resumes a download that broke
+off. SHA256SUMS in each folder keeps the checksums of the downloaded files, which the next download
+compares.
 """
 
 import os
@@ -23,10 +24,11 @@ from cosent_tf.errors import RunError, UserError, WriteError, print_error
 from cosent_tf.places import DATA_DIR, MODELS, data_folder, encoder_folder
 from cosent_tf.published import PAIRS
 from cosent_tf.readers import read_pairs
+from cosent_tf.screen import print_next
 from cosent_tools.download.provide import ADDRESSES, address_of, compare_sums, provide
 
 SPLIT_FILES = {f'{task}/{task}.{split}.data': (task, split) for task in PAIRS for split in SPLITS}
-FILES = {  # the index last: without it a checkpoint is not there
+FILES = {  # the index last: a checkpoint without it counts as missing
     'data': list(SPLIT_FILES),
     'bert': [
         'bert_config.json',
@@ -44,7 +46,7 @@ def main():
     for name in args.only:
         place = getattr(args, f'{name}_dir')
         if place.startswith(HUB):
-            print(f'{name}: {place} is fetched when it is first used')
+            print(f'{name}: {place} is downloaded on first use')
             continue
         address, folder = address_of(name, args.mirror), Path(place).absolute()
         try:
@@ -59,32 +61,34 @@ def main():
         print_error(problem)
     if problems:
         raise problems[-1]
-    print(f'to train: python {shlex.join(training_command(args))}')
+    print_next(f'to train: python {shlex.join(training_command(args))}')
 
 
 def training_command(args: Namespace) -> list[str]:
-    """Return a training on what is there now, wherever it is."""
+    """Return a command that trains on what was downloaded."""
     command = ['train_cosent.py', '--task', 'BQ']
     model = 'roberta' if args.only == ['roberta'] else 'bert'
-    command += ['--model', model] * (model != 'bert')
+    if model != 'bert':
+        command += ['--model', model]
     for flag, folder, usual in (
         ('--bert_dir', getattr(args, f'{model}_dir'), encoder_folder(model)),
         ('--data_dir', args.data_dir, data_folder(None)),
     ):
-        command += [flag, folder] * (folder != usual)
+        if folder != usual:
+            command += [flag, folder]
     return command
 
 
 def fill(name: str, address: str, folder: Path, offline: bool) -> None:
-    """Fetch what is missing in a folder, and check it."""
+    """Download what is missing in a folder, and check it."""
     compare_sums(folder)
     missing = missing_files(name, folder)
     if not missing:
         print(f'{name}: found in {folder}')
         return
     if offline:
-        raise UserError(f'{len(missing)} files missing')
-    print(f'{name}: {address} to {folder}', flush=True)
+        raise UserError(f'{len(missing)} file{"s" if len(missing) > 1 else ""} missing')
+    print(f'{name}: downloading {address} to {folder}', flush=True)
     if name == 'data':
         print('BQ is licensed for research only.')
     found = provide(address, missing, folder)
@@ -95,7 +99,7 @@ def fill(name: str, address: str, folder: Path, offline: bool) -> None:
 
 
 def missing_files(name: str, folder: Path) -> list[str]:
-    """Return what is to be fetched; other formats of a split or an encoder are as good."""
+    """Return the files to download; a split or an encoder may be there in another format."""
     if name == 'data':
         return [file for file, key in SPLIT_FILES.items() if not split_path(folder, *key).is_file()]
     if is_encoder(folder):
@@ -104,7 +108,7 @@ def missing_files(name: str, folder: Path) -> list[str]:
 
 
 def compare_counts(folder: Path, files: list[str]) -> None:
-    """Tell where the number of pairs is not the published one."""
+    """Print the splits whose number of pairs is not the published one."""
     differences = 0
     for file in files:
         task, split = SPLIT_FILES[file]
@@ -133,9 +137,9 @@ def parse_args():
     add(
         '--mirror',
         default=environment('COSENT_MIRROR'),
-        help="replaces scheme and host of the archives' addresses (HF_ENDPOINT: those of the Hub)",
+        help="replaces scheme and host of the archives' addresses (for the Hub: HF_ENDPOINT)",
     )
-    add('--offline', action='store_true', help='only say what is missing')
+    add('--offline', action='store_true', help='only show what is missing')
     return parser.parse_args()
 
 

@@ -1,14 +1,14 @@
-"""Every run of the published tables that is not finished yet, one after the other, and the report.
+"""Train all runs of the published tables one after the other, and print the report.
 
     python train_table.py --dry_run
     python train_table.py
     python train_table.py --tasks BQ PAWSX --models bert --seeds 1 2 3 -- --precision bf16
 
-Published data and encoders that are not there are fetched first (download.py). Finished runs are
-skipped, interrupted ones go on after their last whole epoch, so this can be stopped (Ctrl-C, kill)
-and started again at will; with other settings than these, they are named, and nothing starts. A run
-that fails is named, and the others go on. What stands after -- is given to the training scripts as
-it is.
+Missing data and encoders are downloaded first (download.py). The command can be stopped (Ctrl-C,
+kill) and started again at any time: finished runs are skipped, and interrupted ones resume after
+their last whole epoch. If a run in --runs_dir has other settings than now, it is named, and nothing
+starts. A run that fails is named in the end, after the others. Flags after -- are passed on to the
+training scripts.
 """
 
 import itertools
@@ -40,7 +40,7 @@ from cosent_tf.methods import METHODS
 from cosent_tf.places import MODELS, download_command, find_data
 from cosent_tf.published import TASKS
 from cosent_tf.run.folder import STATE_FILE, is_finished, read_metrics
-from cosent_tf.screen import outlive_screen
+from cosent_tf.screen import PART_OF, outlive_screen
 from cosent_tools.download.fetch import check_space
 from cosent_tools.report.render import as_text
 from cosent_tools.runs import RunName
@@ -54,7 +54,7 @@ HERE = Path(__file__).parent
 def main():
     args, passed = parse_args()
     configure_process()  # the plan imports TensorFlow
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops the training script as well
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the training script, too
     cells = itertools.product(args.seeds, args.tasks, args.models, args.methods)
     names = [RunName(task, model, method, seed) for seed, task, model, method in cells]
     flags = {name: [*flags_of(name, args.runs_dir), '--resume', *passed] for name in names}
@@ -70,14 +70,14 @@ def main():
     # data and encoders
     missing = sorted(set().union(*map(files_to_fetch, todo.values())))
     first = download_command(missing, next(iter(todo.values()))) if missing else None
-    for of_run in todo.values():
-        if 'data' not in files_to_fetch(of_run):
-            find_data(of_run)  # a mistyped name is told before anything is fetched
+    for run_args in todo.values():
+        if 'data' not in files_to_fetch(run_args):
+            find_data(run_args)  # a mistyped name is an error before anything is fetched
     if first and not args.dry_run and (code := run(first)):
         sys.exit(code)
 
     # the plan
-    costs = {name: cost_of(of_run, args.dry_run) for name, of_run in todo.items()}
+    costs = {name: cost_of(run_args, args.dry_run) for name, run_args in todo.items()}
     fetched = describe_fetching(first, missing) if first else []
     print(as_text([plan_section(costs, args.keep_weights, fetched)]), flush=True)
     if args.dry_run:
@@ -97,7 +97,7 @@ def main():
 def train_all(
     flags: dict[RunName, list[str]], costs: dict[RunName, Cost], args: Namespace
 ) -> list[str]:
-    """Run what has a cost, by its flags; the others are finished. Return the runs that failed."""
+    """Run those with a cost, the unfinished ones; return the names of the runs that failed."""
     failed, done = [], []
     for number, name in enumerate(flags, 1):
         folder, place = args.runs_dir / str(name), f'[{number}/{len(flags)}] {name}'
@@ -119,22 +119,23 @@ def train_all(
 
 
 def run(command: list[str]) -> int:
-    """The exit code of a script; it ends together with this process."""
+    """Run a script, which ends together with this process, and return its exit code."""
     script, *flags = command
     try:
-        return subprocess.run([sys.executable, HERE / script, *flags]).returncode
+        environment = os.environ | {PART_OF: 'train_table.py'}
+        return subprocess.run([sys.executable, HERE / script, *flags], env=environment).returncode
     except KeyboardInterrupt:
-        raise RunError('stopped; the same command goes on') from None
+        raise RunError('stopped; the same command resumes') from None
 
 
 def flags_of(name: RunName, runs_dir: Path) -> list[str]:
-    """The flags that the table gives to the script of a run."""
+    """Return the flags that the table gives to the script of a run."""
     flags = ['--task', name.task, '--model', name.model, '--seed', str(name.seed)]
     return [*flags, '--runs_dir', str(runs_dir)]
 
 
 def settings_of(name: RunName, flags: list[str]) -> Namespace:
-    """The arguments of a run: its flags, and else the settings of its script."""
+    """Return the arguments of a run: its flags, and the settings of its script as defaults."""
     args = training_parser('').parse_args(flags)
     fill_in(args, name.method, script_settings(name.method))
     return args
@@ -142,12 +143,12 @@ def settings_of(name: RunName, flags: list[str]) -> Namespace:
 
 @cache
 def script_settings(method: str) -> Settings:
-    """The settings that the script of a method states."""
+    """Return the settings in the script of a method."""
     return runpy.run_path(str(HERE / f'train_{method}.py'))['SETTINGS']
 
 
 def check_room(costs: dict[RunName, Cost], args: Namespace) -> None:
-    """End if the disk is too small for all runs; warn of a GPU that seems to be."""
+    """Raise an error if the disk is too small for all runs, warn if the GPU seems to be."""
     if not costs:
         return
     make_folder(args.runs_dir)
@@ -164,7 +165,7 @@ def check_room(costs: dict[RunName, Cost], args: Namespace) -> None:
 
 
 def free_gpu_memory() -> float | None:
-    """The bytes free on the fullest NVIDIA GPU, None if there is none."""
+    """Return the free bytes of the fullest NVIDIA GPU, None if there is no GPU."""
     if shutil.which('nvidia-smi') is None:
         return None
     query = ['nvidia-smi', '--query-gpu=memory.free', '--format=csv,noheader,nounits']
@@ -173,7 +174,7 @@ def free_gpu_memory() -> float | None:
 
 
 def outlook(left: list[Cost], done: list[tuple[Cost, Path]]) -> str:
-    """How many runs come after one, and how long they take at the pace of those done."""
+    """Return the number of runs left, and their duration at the pace of those done."""
     text = f'runs left: {len(left)}'
     if not (left and done):
         return text
@@ -192,21 +193,21 @@ def parse_args() -> tuple[Namespace, list[str]]:
     add('--models', nargs='+', default=list(MODELS), help=f'default: {" ".join(MODELS)}')
     add('--methods', nargs='+', default=list(METHODS), choices=METHODS, help='default: all')
     add('--seeds', nargs='+', type=int, default=[42], help='default: 42')
-    add('--runs_dir', type=Path, default='runs', help='the folder of the runs (default: runs)')
+    add('--runs_dir', type=Path, default='runs', help='folder of the runs (default: runs)')
     add(
         '--keep_weights',
         choices=('best', 'none'),
         default='best',
-        help='of finished runs: those of the best epoch (default), or none, to save disk',
+        help='keep the best weights of finished runs (default), or none to save disk space',
     )
-    add('--overwrite', action='store_true', help='train anew what was run with other settings')
-    add('--dry_run', action='store_true', help='only show what would be run, and its cost')
+    add('--overwrite', action='store_true', help='retrain runs that have other settings')
+    add('--dry_run', action='store_true', help='only show the runs and their cost')
     args = parser.parse_args(ours)
     if args.dry_run:
         os.environ['HF_HUB_OFFLINE'] = '1'  # read by huggingface_hub, which is not imported yet
     taken = sorted(OURS & {flag.partition('=')[0] for flag in passed})
     if taken:
-        parser.error(f'{taken[0]} after --: it is given by the table')
+        parser.error(f'{taken[0]} after --: train_table.py sets it')
     return args, passed
 
 

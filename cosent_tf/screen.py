@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
+PART_OF = 'COSENT_PART_OF'  # in the environment of scripts that train_table.py starts
 _PLAIN = str.maketrans({'−': '-', '–': '-', '─': '-', '…': '...', '±': '+-', '×': 'x', '→': '->'})
 
 
@@ -58,3 +59,9 @@ def outlive_screen() -> None:
     """Let a script of hours, whose result is in files, go on where nobody reads what it prints."""
     if isinstance(sys.stdout, Screen):
         sys.stdout.is_needed = False
+
+
+def print_next(text: str) -> None:
+    """Print the command that comes next, unless this script is a part of another one."""
+    if PART_OF not in os.environ:
+        print(text)

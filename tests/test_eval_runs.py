@@ -66,7 +66,7 @@ def test_a_broken_run_does_not_stop_the_report(evaluate, tmp_path):
     path.write_bytes(path.read_bytes()[:-3])
     reasons, out = left_out_of(evaluate, tmp_path)
     assert list(reasons) == ['BQ.bert.sbert.seed1'] and '90.00' in out
-    assert f'{path}:41: the last line has no end' in reasons['BQ.bert.sbert.seed1']
+    assert f'{path}:41: no line feed at the end' in reasons['BQ.bert.sbert.seed1']
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from pathlib import Path
 from cosent_tf.cli import Settings
 from cosent_tf.places import find_data, find_encoder
 from cosent_tf.run.config import checksums
+from cosent_tf.screen import print_next
 SETTINGS = Settings(epochs=2, batch_size=16, lr=1e-3, maxlen=40, maxlen_pawsx=40)
 
 def main():
@@ -56,6 +57,7 @@ def main():
     if flags['--task'] == 'BAD':
         sys.exit(1)
     (folder / 'metrics.json').write_text('{"training_seconds": 100}')
+    print_next('the next command')
 
 if __name__ == '__main__':
     main()
@@ -138,6 +140,7 @@ def test_what_is_not_finished_is_run_and_failures_are_named(table, tmp_path):
         'the report',
     ]
     assert code == 1
+    assert 'the next command' not in out  # of each training: the table goes on by itself
     assert '2 of 4 runs failed: BAD.bert.cosent.seed42, BAD.bert.interact.seed42' in err
     passed = (tmp_path / 'runs' / 'BQ.bert.cosent.seed42' / 'config.json').read_text()
     assert '"--resume", "--epochs", "1"]' in passed
@@ -223,7 +226,7 @@ def test_a_finished_run_of_other_settings_is_named(table, tmp_path):
     code, out, err = table(*flags)
     assert code == 2 and started(out) == []
     assert 'TOY.bert.cosent.seed42: the run was started with --epochs 1, now 2; ' in err
-    assert '--overwrite trains what differs anew, another --runs_dir keeps it' in err
+    assert '--overwrite retrains such runs, another --runs_dir keeps them' in err
     _, out, _ = table(*flags, '--overwrite')
     assert [line.partition(', ')[0] for line in started(out)] == [
         '[1/2] TOY.bert.cosent.seed42: started',
@@ -325,7 +328,7 @@ def test_a_stopped_table_stops_its_run_and_resumes_it(start, tmp_path):
         process.send_signal(stop)
         out, err = process.communicate(timeout=20)  # ends only when nobody holds the pipe
         assert f'[1/1] SLOW.bert.cosent.seed42: {what}, ' in out
-        assert process.returncode == 1 and err.endswith('stopped; the same command goes on\n')
+        assert process.returncode == 1 and err.endswith('stopped; the same command resumes\n')
 
 
 def test_flags_of_the_table_are_not_passed_on(table):

@@ -34,7 +34,7 @@ from cosent_tf.run.folder import (
     run_name,
 )
 from cosent_tf.run.state import State, read_state, state_variables, write_state
-from cosent_tf.screen import outlive_screen
+from cosent_tf.screen import outlive_screen, print_next
 
 UNITS = {'accuracy': ('accuracy', ' %'), 'spearman': ('Spearman', ' (×100)')}
 
@@ -143,7 +143,8 @@ class Run:
             raise UserError(f'{path}: not the figures of a run: {error}') from error
         runs_dir = str(self.args.runs_dir)
         flags = '' if runs_dir == 'runs' else f' --runs_dir {shlex.quote(runs_dir)}'
-        print(f'written to {self.folder}; to see the table: python eval_accuracy.py{flags}')
+        print(f'written to {self.folder}')
+        print_next(f'to see the table: python eval_accuracy.py{flags}')
 
     def _read_state(self, model: keras.Model) -> State:
         state, best = read_state(self.folder / STATE_FILE, model), self.folder / WEIGHTS_FILE

@@ -1,4 +1,4 @@
-"""Fetching, checking and unpacking what is published: resumed when broken off, whole or not there.
+"""download.py: fetching, checking and unpacking files; a file is there as a whole or not at all.
 
-What is fetched and from where stands in the script download.py.
+The list of files is in the script; their addresses are in provide.py.
 """

@@ -1,4 +1,4 @@
-"""A file from the network: whole or not at all, resumed where it broke off, with its SHA-256."""
+"""A file from the network: complete or not there, resumed where it broke off, with its SHA-256."""
 
 import shutil
 from pathlib import Path
@@ -11,9 +11,9 @@ from tqdm import tqdm
 from cosent_tf.errors import UserError, WriteError
 from cosent_tf.files import sha256
 
-CHUNK = 2**13  # bytes; of a transfer that breaks off, less than this is lost
-TIMEOUT = (10, 60)  # seconds to connect, and from one piece to the next
-# Of the connection alone; what breaks off later goes on in `fetch`.
+CHUNK = 2**13  # bytes; a transfer that breaks off loses less than this
+TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
+# For connecting only; a transfer that breaks off later is resumed in `fetch`.
 RETRY = Retry(
     3,
     backoff_factor=1,
@@ -22,14 +22,13 @@ RETRY = Retry(
     respect_retry_after_header=False,  # it may be hours
 )
 
-
-# Of what breaks off in the middle, with little gained: pauses of 0, 2, 4, 8 … 120 seconds.
+# For transfers that break off with little gained: pauses of 0, 2, 4, 8 … 120 seconds.
 RESUME = Retry(10, backoff_factor=1)
-MUCH = 2**20  # bytes; after these it is counted anew
+MUCH = 2**20  # bytes; after so many the count starts anew
 
 
 class Remote(NamedTuple):
-    """A file of a host, and what the host says of it."""
+    """A file on a host, with size and checksum as stated by the host."""
 
     url: str
     size: int | None = None
@@ -37,16 +36,16 @@ class Remote(NamedTuple):
 
 
 def fetch(remote: Remote, path: Path) -> str:
-    """Fetch a file, or what is missing of it, unless it is there.
+    """Fetch a file, or the missing part of it, unless it is there.
 
-    huggingface_hub and pooch discard what they have when a process ends, hence requests and Range.
+    huggingface_hub and pooch discard a partial file when a process ends, hence requests and Range.
 
     Returns:
         Its SHA-256.
 
     Raises:
-        UserError: the host cannot be reached, refuses, breaks off, or sends another file than it
-            said.
+        UserError: the host cannot be reached, refuses, breaks off, or sends another file than
+            stated.
         WriteError: no space.
     """
     part = path.with_name(f'{path.name}.part')
@@ -60,7 +59,7 @@ def fetch(remote: Remote, path: Path) -> str:
                 whole = _go_on(session, remote.url, part)
             except requests.RequestException as error:
                 gained = _size(part) - before
-                if gained <= 0 or not retries.total:  # otherwise it is worth another request
+                if gained <= 0 or not retries.total:  # else another request is worthwhile
                     raise UserError(f'{remote.url}: {_reason(error, _size(part))}') from error
                 retries = RESUME if gained >= MUCH else retries.increment('GET', remote.url)
                 retries.sleep()
@@ -70,7 +69,7 @@ def fetch(remote: Remote, path: Path) -> str:
 
 
 def _go_on(session: requests.Session, url: str, part: Path) -> bool:
-    """Append what is missing; return False if the host has another file now, to start anew."""
+    """Append the missing part; return False if the file has changed on the host, to start anew."""
     tag, start = part.with_suffix('.tag'), _size(part)
     version = tag.read_text() if tag.exists() else ''
     headers = {'Accept-Encoding': 'identity'}  # so that lengths are those of the file
@@ -107,12 +106,12 @@ def _reason(error: requests.RequestException, have: int) -> str:
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         text = 'the connection broke off'
     else:
-        text = str(error).rpartition(': ')[2].rstrip('\'")')  # of nested messages the innermost
+        text = str(error).rpartition(': ')[2].rstrip('\'")')  # the innermost message
     return f'{text}; the {have:,} bytes so far are kept' if have else text
 
 
 def _checked(path: Path, remote: Remote) -> str:
-    """Return the SHA-256 of a file that is what the host said; remove any other."""
+    """Return the SHA-256 of a file; remove it and raise if it is not as the host stated."""
     digest, size = sha256(path), path.stat().st_size
     problem = None
     if remote.size not in (None, size):
@@ -126,7 +125,7 @@ def _checked(path: Path, remote: Remote) -> str:
 
 
 def check_space(folder: Path, needed: int) -> None:
-    """Raise WriteError if a folder's disk has not that many bytes."""
+    """Raise WriteError if a folder's disk has fewer free bytes."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise WriteError(f'{folder}: {needed / 1e6:,.1f} MB needed, {free / 1e6:,.1f} MB free')

@@ -1,4 +1,4 @@
-"""What belongs in a folder, from where it is published: whole or not at all, with its checksums."""
+"""Filling a folder with published files: all of them or none, with their checksums."""
 
 import shutil
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ ADDRESSES = {
     'bert': 'https://storage.googleapis.com/bert_models/2018_11_03/chinese_L-12_H-768_A-12.zip',
     'roberta': 'hf:hfl/chinese-roberta-wwm-ext',
 }
-SIZES = {'data': 'about 16 MB'}  # of those that are known
+SIZES = {'data': 'about 16 MB'}  # where known
 
 
 def address_of(name: str, mirror: str | None) -> str:
-    """Return where a thing is fetched from; a mirror has an archive under the path it has there."""
+    """Return the address of data or an encoder; a mirror has archives under the same path."""
     address = ADDRESSES[name]
     if mirror and not address.startswith(HUB):
         return mirror.rstrip('/') + urlsplit(address).path
@@ -30,20 +30,20 @@ def address_of(name: str, mirror: str | None) -> str:
 
 
 def provide(address: str, files: list[str], folder: Path) -> list[str]:
-    """Fetch files, and put them into a folder once all of them are whole.
+    """Fetch files, and move them to a folder once all of them are complete.
 
     Args:
         address: of a zip archive, or `hf:NAME` on the Hugging Face Hub.
         files: paths below `folder`.
-        folder: where they belong; made if need be.
+        folder: their destination, created if necessary.
 
     Returns:
-        Those of the files that there were.
+        Those of the files that were found.
 
     Raises:
-        UserError: as `fetch` and `unpack`; another SHA-256 than the last time; another process is
-            at it.
-        WriteError: no space, or a folder that cannot be made.
+        UserError: as `fetch` and `unpack`; the SHA-256 has changed since the last time; another
+            process is fetching.
+        WriteError: no space, or the folder cannot be created.
     """
     sums = read_sums(folder)
     with _staging(folder) as stage:
@@ -58,41 +58,37 @@ def provide(address: str, files: list[str], folder: Path) -> list[str]:
 
 
 def compare_sums(folder: Path) -> None:
-    """Compare the files in a folder with what was fetched.
-
-    Raises:
-        UserError: one has changed.
-    """
+    """Raise UserError if a file in a folder has changed since it was fetched."""
     for file, digest in read_sums(folder).items():
         path = folder / file
         if path.is_file() and sha256(path) != digest:
             raise UserError(
                 f'{path}: changed since it was fetched; remove it to fetch it again, or its line '
-                f'of {SUMS_FILE} to keep it'
+                f'from {SUMS_FILE} to keep it'
             )
 
 
 def read_sums(folder: Path) -> dict[str, str]:
-    """Return file → SHA-256 as `write_sums` wrote it, nothing if it did not."""
+    """Return file → SHA-256 as written by `write_sums`, nothing if there is no such file."""
     path = folder / SUMS_FILE
     lines = read_lines(path) if path.exists() else []
     return {name: digest for digest, _, name in (line.partition('  ') for line in lines)}
 
 
 def write_sums(folder: Path, sums: dict[str, str]) -> None:
-    """Write the SHA-256 of files of a folder, of the archive too that they came in."""
+    """Write the SHA-256 of the files in a folder, and of their archive."""
     write_text(folder / SUMS_FILE, ''.join(f'{digest}  {name}\n' for name, digest in sums.items()))
 
 
 @contextmanager
 def _staging(folder: Path) -> Iterator[Path]:
-    """Give the place where all that belongs in a folder is collected until it is whole.
+    """Provide a place to collect the files of a folder until all are there.
 
-    It is removed at the end, and kept after an error, for the next time.
+    It is removed at the end, but kept after an error, for the next time.
 
     Raises:
-        UserError: another process is at it.
-        WriteError: the place cannot be made.
+        UserError: another process is fetching.
+        WriteError: the place cannot be created.
     """
     place = folder.with_name(f'.{folder.name}.download')
     lock = lock_folder(place, 'fetching this')
@@ -110,7 +106,7 @@ def _get_files(address: str, files: list[str], stage: Path, sums: dict) -> dict[
 
 
 def _get_archive(address: str, files: list[str], stage: Path, sums: dict) -> dict[str, str]:
-    """Fetch an archive and unpack those of the files it has; return the SHA-256 of it and them."""
+    """Fetch an archive and unpack files from it; return the SHA-256 of archive and files."""
     archive = stage / Path(urlsplit(address).path).name
     digest = _get(Remote(address), archive, sums)
     try:
@@ -118,20 +114,20 @@ def _get_archive(address: str, files: list[str], stage: Path, sums: dict) -> dic
     except RunError:
         raise
     except UserError:
-        shutil.rmtree(stage)  # the archive would be taken for good the next time
+        shutil.rmtree(stage)  # or the next time would reuse the archive
         raise
     return {archive.name: digest} | {file: sha256(stage / file) for file in found}
 
 
 def _get(remote: Remote, path: Path, sums: dict) -> str:
-    """Fetch a file; return its SHA-256, which is that of the last time if there was one."""
+    """Fetch a file; return its SHA-256, which must not have changed since the last time."""
     digest = fetch(remote, path)
     print(f'SHA-256 {digest}  {path.name}')
     if sums.get(path.name, digest) != digest:
         path.unlink()
         raise UserError(
             f'{remote.url}: another SHA-256 than the last time, {sums[path.name]}; discarded; if '
-            f'it is right, remove the line {path.name} of {SUMS_FILE}'
+            f'the new one is right, remove the line {path.name} from {SUMS_FILE}'
         )
     return digest
 
@@ -151,7 +147,7 @@ def _hub_files(repository: str, names: list[str]) -> dict[str, Remote]:
         raise UserError(f'{repository}: {first_line(error)}') from error
     files = {file.rfilename: file for file in model.siblings or ()}
     if absent := [name for name in names if name not in files]:
-        raise UserError(f'{repository}: the Hub has no {", ".join(absent)} of it')
+        raise UserError(f'{repository}: the Hub has no {", ".join(absent)} there')
     return {
         name: Remote(
             hf_hub_url(repository, name, revision=model.sha),

@@ -1,4 +1,4 @@
-"""Wanted files out of a zip archive that may hold anything."""
+"""Unpacking some files from an untrusted zip archive."""
 
 import stat
 import zipfile
@@ -9,11 +9,11 @@ from pathlib import Path, PureWindowsPath
 from cosent_tf.errors import UserError
 from cosent_tools.download.fetch import CHUNK, check_space
 
-LIMIT = 2**30  # bytes; the largest archive holds a BERT of 412 MB
+LIMIT = 2**30  # bytes; the largest archive contains a BERT of 412 MB
 
 
 def unpack(archive: Path, files: list[str], folder: Path) -> list[str]:
-    """Unpack the entries named like some files, whatever folders stand above them.
+    """Unpack the entries with the names of some files, in whatever folder they are.
 
     Args:
         archive: a zip file.
@@ -64,7 +64,7 @@ def _write(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, left: in
     path.parent.mkdir(parents=True, exist_ok=True)
     with packed.open(entry) as source, path.open('wb') as file:
         for piece in iter(partial(source.read, CHUNK), b''):
-            left -= len(piece)  # counted here: a header says what it likes
+            left -= len(piece)  # counted here: headers may lie
             if left < 0:
                 raise UserError(f'refused: more than {LIMIT:,} bytes when unpacked')
             file.write(piece)

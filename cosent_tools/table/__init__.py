@@ -1,4 +1,4 @@
-"""train_table.py: what a table of runs costs, what is missing, and the runs themselves.
+"""train_table.py: the cost of a table of runs, and what is missing before they can start.
 
-What one run does is in cosent_tf.run.
+What a single run does is in cosent_tf.run.
 """

@@ -1,4 +1,4 @@
-"""What the runs of a table need before the first one starts: settings, files, and their cost."""
+"""The needs of a table's runs before the first one starts: settings, files, and costs."""
 
 import os
 import shlex
@@ -39,15 +39,15 @@ def changed_runs(
 ) -> list[RunName]:
     """Return the runs that were started with other settings than now.
 
-    Where data or encoder are no longer there, only the other settings are compared.
+    If data or encoder are missing, only the other settings are compared.
 
     Args:
         settings: all arguments of each run.
-        runs_dir: where they are, or will be.
-        overwrite: whether they are to be trained anew.
+        runs_dir: folder of the runs.
+        overwrite: whether they are to be retrained.
 
     Raises:
-        UserError: there are such runs, and they are not.
+        UserError: there are such runs, without `overwrite`.
     """
     changed = {}
     for name, args in settings.items():
@@ -62,16 +62,16 @@ def changed_runs(
             if changes := find_changes(folder, now, sums):
                 changed[name] = f'{folder}: {"; ".join(changes)}'
     if changed and not overwrite:
-        more = f' ({len(changed) - 1} more runs differ)' if len(changed) > 1 else ''
+        more = f' (and {len(changed) - 1} more)' if len(changed) > 1 else ''
         raise UserError(
-            f'{next(iter(changed.values()))}{more}; --overwrite trains what differs anew, another '
-            '--runs_dir keeps it'
+            f'{next(iter(changed.values()))}{more}; --overwrite retrains such runs, another '
+            '--runs_dir keeps them'
         )
     return list(changed)
 
 
 def files_to_fetch(settings: Namespace) -> set[str]:
-    """Return what download.py is to fetch for a run."""
+    """Return what download.py has to fetch for a run."""
     missing = set()
     if settings.task in PAIRS:
         folder = data_folder(settings.data_dir)
@@ -87,14 +87,14 @@ def files_to_fetch(settings: Namespace) -> set[str]:
 
 
 def cost_of(settings: Namespace, dry_run: bool) -> Cost:
-    """Return the cost of a run; before all files are there, what is known of it.
+    """Return the cost of a run, as far as it is known before all files are there.
 
     Args:
         settings: all arguments of the run.
         dry_run: whether an encoder of the Hub may be missing.
 
     Raises:
-        UserError: other files are missing than those that are fetched, or broken.
+        UserError: files are broken, or missing and not fetched.
     """
     missing = files_to_fetch(settings)
     place = settings.bert_dir or encoder_folder(settings.model)
@@ -112,7 +112,7 @@ def cost_of(settings: Namespace, dry_run: bool) -> Cost:
 
 
 def describe_fetching(command: list[str], names: list[str]) -> list[str]:
-    """Say what comes first, how large it is, and from where."""
+    """Return lines that show what is downloaded first, its size and its address."""
     mirror, weights = os.environ.get('COSENT_MIRROR'), f'{FLOAT * count_weights(BASE) / 1e6:.0f} MB'
     lines = [
         f'    {name}: {SIZES.get(name, f"size not known; its weights take {weights}")}, from '

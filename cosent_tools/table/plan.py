@@ -1,7 +1,7 @@
-"""What a run costs, before it is started: steps, tokens, floating-point operations, memory, disk.
+"""The cost of a run before it starts: steps, tokens, floating-point operations, memory, disk.
 
-Tokens, and what follows from them, are estimates: lengths are those of some of the pairs; of a
-published task whose files are not here yet, the mean of such pairs as are public.
+Tokens, and what depends on them, are estimates from a sample of the pairs or, for published tasks
+whose files are not here yet, from the mean length of public pairs.
 """
 
 from argparse import Namespace
@@ -19,8 +19,8 @@ from cosent_tf.published import ENCODER, PAIRS
 from cosent_tools.report.render import Section
 from cosent_tools.runs import RunName
 
-# Tokens per sentence, [CLS] and [SEP] among them: means over the public valid and test files, of
-# STS-B over train. LCQMC's were not at hand: taken for ATEC's, questions as short.
+# Mean tokens per sentence, including [CLS] and [SEP], over the public valid and test files (STS-B:
+# train). LCQMC's were not at hand; its questions are assumed to be as short as ATEC's.
 TOKENS = {'ATEC': 15.4, 'BQ': 13.6, 'LCQMC': 15.4, 'PAWSX': 38.4, 'STS-B': 20.8}
 # The configuration of both published encoders.
 BASE = {**ENCODER, 'max_position_embeddings': 512, 'type_vocab_size': 2}
@@ -30,7 +30,7 @@ FLOAT = 4  # bytes
 
 
 class Cost(NamedTuple):
-    """What a run costs; None stands for what is not known before data and encoder are there."""
+    """The cost of a run; None is unknown before data and encoder are there."""
 
     pairs: int  # per epoch
     steps: int  # of all epochs
@@ -145,12 +145,14 @@ def plan_section(costs: dict[RunName, Cost], keep_weights: str, fetched: list[st
         total[0] += cost.steps
         rows.append([str(name), cost.sizes, f'{cost.pairs:,}', f'{cost.steps:,}', *figures])
     notes = [
-        'Pairs of an epoch, the rest of all epochs; tokens and TFLOP of training are estimates.'
+        'pairs: per epoch; all other columns: over all epochs. Tokens and TFLOP of training are '
+        'estimates.'
     ]
     if any(cost.sizes == 'published' for cost in costs.values()):
+        tokens = ', '.join(f'{task} {mean}' for task, mean in TOKENS.items())
         notes.append(
-            'published: not all files are here; from the published numbers of pairs, the mean '
-            f'tokens of a sentence ({", ".join(f"{task} {n}" for task, n in TOKENS.items())}; '
+            'published: not all files are here yet; estimated from the published numbers of pairs, '
+            f'the mean tokens per sentence ({tokens}; '
             "LCQMC's are assumed) and BERT-base."
         )
     known = [cost for cost in costs.values() if cost.flop is not None]
@@ -158,9 +160,9 @@ def plan_section(costs: dict[RunName, Cost], keep_weights: str, fetched: list[st
         numbers = (f'{number:,.1f}' for number in total[1:])
         rows.append(['all', '', '', f'{total[0]:,.0f}', *numbers])
         more = max(cost.in_progress for cost in known) / 1e6
-        notes.append(f'While a run is in progress, up to {more:,.1f} MB more on disk.')
+        notes.append(f'While a run is in progress, up to {more:,.1f} MB more disk space.')
     elif costs:
-        notes.append('?: known once encoder and data are there.')
+        notes.append('?: unknown until encoder and data are there.')
     title = f'{len(costs)} {"run" if len(costs) == 1 else "runs"} to go'
     return Section(title, columns, rows, notes + fetched, text_columns=2)
 
