@@ -1,4 +1,4 @@
-"""Sentence vectors and scores of pairs over HTTP, by FastAPI.
+"""Sentence vectors and scores of pairs over HTTP, with FastAPI.
 
     pip install fastapi uvicorn
     COSENT_RUN=runs/BQ.bert.cosent.seed42 uvicorn examples.http_service:app --workers 2
@@ -6,9 +6,9 @@
     curl --json '["花呗怎么还款"]' localhost:8000/vectors
     curl --json '[["花呗怎么还款", "花呗如何还款"]]' localhost:8000/scores
 
-Each worker loads its own encoder when it starts. Loaded when this file is imported, it would be
-there before the fork of a server that loads the application first (gunicorn --preload, uwsgi), and
-could not compute in any worker.
+Each worker loads its own encoder when it starts. An encoder loaded when this file is imported would
+exist before a server that loads the application first (gunicorn --preload, uwsgi) forks, and could
+not compute in any worker.
 """
 
 import os
@@ -20,7 +20,7 @@ from fastapi import Body, FastAPI, Request
 
 from cosent_tf import load_encoder
 
-MOST = 1000  # texts, or pairs, a request
+MOST = 1000  # texts or pairs per request
 
 
 @asynccontextmanager
@@ -33,7 +33,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(lifespan=lifespan)
 
 
-# `def`, not `async def`: FastAPI then calls these in threads, and the server goes on answering.
+# `def`, not `async def`: FastAPI then calls these in threads, and the server keeps answering.
 @app.post('/vectors')
 def vectors(
     texts: Annotated[list[str], Body(max_length=MOST)], request: Request
