@@ -1,7 +1,6 @@
-"""CoSENT, Sentence-BERT and Interact on Chinese sentence matching: what the scripts share.
+"""CoSENT, Sentence-BERT and Interact for Chinese sentence matching: the public names.
 
-The names that other programs use, each imported on first use, so that those that need no
-TensorFlow do not wait for it.
+Each is imported on first use, so that those without TensorFlow do not wait for it.
 """
 
 import importlib

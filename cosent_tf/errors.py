@@ -1,4 +1,4 @@
-"""Exceptions and notices for a person, and what a script says without its packages."""
+"""Errors and notices for a person, and the message of a script without its packages."""
 
 import functools
 import importlib.util
@@ -12,16 +12,16 @@ _INSTALL = 'pip install -r requirements.txt && pip install --no-deps bert4keras=
 
 
 class UserError(Exception):
-    """Wrong usage or wrong input: what was wrong, where, and what to do about it, in one line.
+    """Wrong usage or input: one line that says what is wrong, where, and what to do about it.
 
-    Every script prints the message on stderr and ends with `exit_code`, without a traceback.
+    Every script prints it on stderr and ends with `exit_code`, without a traceback.
     """
 
     exit_code = 2
 
 
 class RunError(UserError):
-    """A run that cannot go on although usage and input are right: NaN loss, Ctrl-C, …"""
+    """A run that cannot continue although usage and input are right: NaN loss, Ctrl-C, …"""
 
     exit_code = 1
 
@@ -32,17 +32,17 @@ class WriteError(RunError):
 
 @functools.cache
 def tell_once(notice: str) -> None:
-    """Print a notice on stderr, one line, unless this process has printed the same before."""
+    """Print a one-line notice on stderr, once per process."""
     print(notice, file=sys.stderr)
 
 
 def print_error(error: object) -> None:
-    """Print an error on stderr, as one line whatever values from files are in it."""
+    """Print an error on stderr, as one line even if it quotes line ends from a file."""
     print(f'{Path(sys.argv[0]).name}: error: {" ".join(str(error).splitlines())}', file=sys.stderr)
 
 
 def is_script() -> bool:
-    """Return whether this process runs a script of the checkout, and no other program."""
+    """Return whether this process runs a script of the checkout."""
     script = Path(sys.argv[0]).resolve()
     return script.suffix == '.py' and script.parent == _CHECKOUT
 
@@ -50,15 +50,15 @@ def is_script() -> bool:
 def show_uncaught(
     kind: type[BaseException], error: BaseException, traceback: TracebackType | None
 ) -> None:
-    """Show an error that ends a script: a package that is not installed in one line.
+    """Show the error that ends a script, in one line if it is a missing package.
 
-    A hook, sys.excepthook, as a script fails at its imports, before it can catch anything.
+    It is a sys.excepthook, because a script fails at its imports, before it can catch anything.
     """
-    name = error.name or '' if isinstance(error, ModuleNotFoundError) else ''
-    name = name.partition('.')[0]
-    if not name or importlib.util.find_spec(name):  # of what is there, a part: a fault in the code
+    name = (getattr(error, 'name', None) or '').partition('.')[0]
+    is_missing = isinstance(error, ModuleNotFoundError) and name
+    if not is_missing or importlib.util.find_spec(name):  # a missing part of a package is a bug
         return sys.__excepthook__(kind, error, traceback)
     python = _CHECKOUT / '.venv' / 'bin' / 'python'
-    is_cure = python.exists() and python.parent.resolve() != Path(sys.executable).parent.resolve()
-    command = shlex.join([str(python), *sys.argv]) if is_cure else _INSTALL
+    helps = python.exists() and python.parent.resolve() != Path(sys.executable).parent.resolve()
+    command = shlex.join([str(python), *sys.argv]) if helps else _INSTALL
     print_error(f'{sys.executable} has no {name}: {command}')

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, whatever happens while they are written."""
+"""Files that appear whole or not at all, locks and checksums."""
 
 import errno
 import hashlib
@@ -12,27 +12,27 @@ from filelock import FileLock, Timeout
 
 from cosent_tf.errors import UserError, WriteError, tell_once
 
-SUMS_FILE = 'SHA256SUMS'  # of what was fetched into a folder, as `sha256sum -c` reads it
-TEMPORARY = '.tmp'  # in the names of files that are not whole yet
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)  # its answers
+SUMS_FILE = 'SHA256SUMS'  # lists what was fetched into a folder, for `sha256sum -c`
+TEMPORARY = '.tmp'  # in the names of incomplete files
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 def write_atomic(path: str | Path, writer: Callable[[Path], object]) -> None:
-    """Create or replace a file so that it is there whole or not at all.
+    """Create or replace a file so that it appears whole or not at all.
 
-    It has the mode that the umask gives; its folder is made if need be. `writer` is called with the
-    path of a temporary file in the same folder, with the same suffix, which it must write.
+    Its mode follows the umask; its folder is made if necessary. `writer` must write the file whose
+    path it gets: a temporary one in the same folder, with the same suffix.
 
     Raises:
         WriteError: the file system refuses (disk full, read-only folder, …).
-        UserError: the text is no valid Unicode.
+        UserError: the text is not valid Unicode.
     """
     path = Path(path)
     temporary = path.with_name(f'.{path.name}{TEMPORARY}{os.getpid()}{path.suffix}')
     try:
         with _refusals(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.touch()  # with the umask's mode; safetensors replaces it by one of mode 0600
+            temporary.touch()  # for the umask's mode; safetensors makes another file, of mode 0600
             mode = temporary.stat().st_mode
             writer(temporary)
             temporary.chmod(mode)
@@ -42,13 +42,13 @@ def write_atomic(path: str | Path, writer: Callable[[Path], object]) -> None:
     except UnicodeError as error:
         raise UserError(f'{path}: cannot be written: {error}') from error
     finally:
-        with suppress(OSError):  # gone when all went well
+        with suppress(OSError):  # already moved if all went well
             temporary.unlink()
 
 
 @contextmanager
 def _refusals(path: Path, what: str = 'written') -> Iterator[None]:
-    """Turn what the file system says into a WriteError."""
+    """Turn an OSError into a WriteError."""
     try:
         yield
     except OSError as error:
@@ -56,7 +56,7 @@ def _refusals(path: Path, what: str = 'written') -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, if they are not there; WriteError if that is refused."""
+    """Make a folder and its parents if they do not exist; WriteError if that is refused."""
     with _refusals(folder):
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -64,14 +64,14 @@ def make_folder(folder: Path) -> None:
 def lock_folder(folder: Path, doing: str) -> FileLock:
     """Make a folder, and lock it until the lock is released or the process ends.
 
-    Where the file system has no locks, which is said, the one returned is not `is_locked`.
+    On a file system without locks, it prints a notice, and the lock is not `is_locked`.
 
     Raises:
-        UserError: another process holds it, and is `doing` this.
+        UserError: another process holds the lock; the message says what it is `doing`.
         WriteError: the file system refuses.
     """
     make_folder(folder)
-    # a soft lock, a file that is there or not, would outlive a process that is killed
+    # no soft lock, which is a file and would outlive a killed process
     lock = FileLock(folder / '.lock', blocking=False, fallback_to_soft=False)
     try:
         lock.acquire()
@@ -80,24 +80,24 @@ def lock_folder(folder: Path, doing: str) -> FileLock:
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise WriteError(f'{folder}: cannot be written: {error.strerror}') from error
-        tell_once(f'{folder}: this file system has no locks: no other process may work here')
+        tell_once(f'{folder}: this file system has no locks: let no other process work here')
     return lock
 
 
 def remove(path: Path) -> None:
-    """Remove a file, if it is there; WriteError if that is refused."""
+    """Remove a file if it exists; WriteError if that is refused."""
     with _refusals(path, 'removed'):
         path.unlink(missing_ok=True)
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Remove what killed processes left behind in `write_atomic`; none may be writing now."""
+    """Remove what killed processes left behind in `write_atomic`; none may be writing there now."""
     for temporary in folder.glob(f'.*{TEMPORARY}*'):
         remove(temporary)
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write text as UTF-8, line ends unchanged; see `write_atomic`."""
+    """Write text as UTF-8 with unchanged line ends; see `write_atomic`."""
     write_atomic(path, lambda temporary: temporary.write_bytes(text.encode()))
 
 
@@ -107,7 +107,7 @@ def write_json(path: str | Path, value: object) -> None:
 
 
 def to_json(value: object) -> str:
-    """Return JSON for people to read; numpy values become plain ones, and NaN a ValueError."""
+    """Return indented JSON; NumPy values become plain ones, and NaN raises a ValueError."""
     plain = {'ensure_ascii': False, 'allow_nan': False, 'default': lambda array: array.tolist()}
     return json.dumps(value, indent=2, **plain) + '\n'
 

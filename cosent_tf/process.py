@@ -1,4 +1,4 @@
-"""A process tuned for this project, as the scripts have it. Importing cosent_tf changes nothing."""
+"""Tuning of the whole process, which the scripts do and an import of cosent_tf does not."""
 
 import contextlib
 import ctypes
@@ -11,18 +11,17 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # mallopt(3)
 
 
 def configure_process() -> None:
-    """Tune the whole process for training and encoding; every script here begins with it.
+    """Tune the whole process for training and encoding; every script begins with it.
 
-    To call before TensorFlow is imported or a thread started: what comes too late has no effect.
-    In the whole process, whatever else it does:
+    Call it before TensorFlow is imported or a thread is started: later, parts have no effect.
 
-    - glibc keeps freed memory (`keep_freed_memory`),
-    - on a CPU, operations run side by side instead of each on all cores (`use_cores`),
-    - GPU memory is taken as it is needed, in training too (`grow_gpu_memory`),
-    - float32 products on NVIDIA GPUs from Ampere on are float32. TensorFlow's own way is TF32,
-      factors of 10 bits, and it has no switch for a single model,
-    - TensorFlow prints nothing while it loads, and only errors later, unless TF_CPP_MIN_LOG_LEVEL
-      is in the environment.
+    - glibc keeps freed memory (`keep_freed_memory`).
+    - On a CPU, operations run side by side instead of each on all cores (`use_cores`).
+    - GPU memory is allocated as needed (`grow_gpu_memory`).
+    - Float32 products on NVIDIA GPUs from Ampere on are float32. TensorFlow's default is TF32, with
+      10-bit factors, and it has no switch for a single model.
+    - TensorFlow prints nothing while it loads, and later only errors, unless TF_CPP_MIN_LOG_LEVEL
+      is set.
     """
     keep_freed_memory()
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
@@ -34,7 +33,7 @@ def configure_process() -> None:
 
 
 def use_cpu() -> None:
-    """Do without the GPUs of this machine; to call before TensorFlow is used."""
+    """Hide the GPUs of this machine; call it before TensorFlow is used."""
     import tensorflow as tf
 
     tf.config.set_visible_devices([], 'GPU')
@@ -42,23 +41,23 @@ def use_cpu() -> None:
 
 
 def grow_gpu_memory() -> None:
-    """Let TensorFlow take GPU memory as it needs it, not all at once: others may use the GPU too.
+    """Let TensorFlow allocate GPU memory as needed, not all at once: others may use the GPU too.
 
-    Without effect on GPUs that this process uses already or has configured otherwise, and where
-    TF_FORCE_GPU_ALLOW_GROWTH=false is in the environment.
+    It has no effect on GPUs already in use or configured otherwise, nor under
+    TF_FORCE_GPU_ALLOW_GROWTH=false.
     """
     import tensorflow as tf
 
     for gpu in tf.config.get_visible_devices('GPU'):
-        with contextlib.suppress(RuntimeError, ValueError):  # in use; configured
+        with contextlib.suppress(RuntimeError, ValueError):  # in use; configured otherwise
             tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def use_cores() -> None:
     """On a CPU, run operations side by side instead of splitting each one over all cores.
 
-    The two groups that a batch is encoded in (vectors.PooledVector) do not wait for each other, and
-    many of their operations are too small to be split. Measured on 2 cores only.
+    A batch is encoded in two independent groups (vectors.PooledVector), and many of their
+    operations are too small to be split. Measured on 2 cores only.
     """
     import tensorflow as tf
 
@@ -66,7 +65,7 @@ def use_cores() -> None:
         return
     allowed = getattr(os, 'sched_getaffinity', None)  # not on macOS
     cores = len(allowed(0)) if allowed else os.cpu_count() or 1
-    with contextlib.suppress(RuntimeError):  # too late, TensorFlow has been used in this process
+    with contextlib.suppress(RuntimeError):  # too late: this process has used TensorFlow
         tf.config.threading.set_intra_op_parallelism_threads(-(-cores // 2))
         tf.config.threading.set_inter_op_parallelism_threads(cores)
 
@@ -74,24 +73,24 @@ def use_cores() -> None:
 def keep_freed_memory() -> None:
     """Let glibc keep freed memory for the next step instead of returning it to the kernel.
 
-    A step on the CPU allocates and frees gigabytes in blocks of megabytes. By default each is a
-    mmap of its own, or shrinks the heap when it goes: the kernel must then zero every page again.
-    The price: the process stays as large as it was at its largest moment. To do before the first
-    thread starts. Without effect where there is no glibc, or settings in the environment for it.
+    A step on the CPU allocates and frees gigabytes in blocks of megabytes. By default each is an
+    mmap of its own, or shrinks the heap when freed, and the kernel must zero every page again. The
+    price is that the process never shrinks. It must happen before the first thread starts, and has
+    no effect without glibc, or if the environment has settings for its malloc.
     """
     is_chosen = any(name.startswith('MALLOC_') for name in os.environ)
     is_chosen |= 'glibc.malloc' in os.environ.get('GLIBC_TUNABLES', '')
     if is_chosen or platform.libc_ver()[0] != 'glibc':
         return
     mallopt = ctypes.CDLL(None).mallopt
-    mallopt(_M_MMAP_MAX, 0)  # big blocks come from the heap too,
+    mallopt(_M_MMAP_MAX, 0)  # large blocks come from the heap too,
     mallopt(_M_TRIM_THRESHOLD, -1)  # which never shrinks,
-    mallopt(_M_ARENA_MAX, 1)  # and is one for all threads: the others' are too small for big blocks
+    mallopt(_M_ARENA_MAX, 1)  # and which all threads share: their own are too small for such blocks
 
 
 @contextlib.contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """Drop what TensorFlow's native code prints while it loads, before any log level applies."""
+    """Drop what TensorFlow's native code prints while loading, before any log level applies."""
     sys.stderr.flush()
     saved = os.dup(2)
     with open(os.devnull, 'wb') as devnull:

@@ -1,13 +1,13 @@
 """Text files as people have them: lines of texts, and sentence pairs in four formats.
 
-    .data    text1 \\t text2 \\t label a line, without a header, as in senteval_cn
+    .data    lines `text1 \\t text2 \\t label` without a header, as in senteval_cn
     .tsv     a header and tab-separated fields, no quoting
     .csv     a header and comma-separated fields, quoted as spreadsheets do
-    .jsonl   a JSON object a line
+    .jsonl   one JSON object per line
 
-The last three have the columns sentence1, sentence2 or text1, text2, and label, or else score.
-All are UTF-8, and gzipped where the name ends in .gz. A file may be without labels: no third field,
-no such column, or nothing in it.
+The last three have the columns sentence1, sentence2 (or text1, text2) and label (or score). All are
+UTF-8, and gzipped if the name ends in .gz. In files without labels, the third field or column is
+missing, or always empty.
 """
 
 import csv
@@ -26,15 +26,16 @@ SUFFIXES = tuple(
     suffix + packed for suffix in ('.data', '.tsv', '.csv', '.jsonl') for packed in ('', '.gz')
 )
 COLUMNS = (('sentence1', 'text1'), ('sentence2', 'text2'), ('label', 'score'))
-NUMBER = re.compile(r'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?')  # float() takes more
+NUMBER = re.compile(r'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?')  # float() accepts more
+QUOTED = re.compile(r'"[^"]*(""[^"]*)+"', re.DOTALL)  # as CSV quotes a field that holds quotes
 SPACES = str.maketrans('\t\n\r', '   ')
 
 Pair = tuple[str, str, int | float | None]
-Rows = Iterator[tuple[int, list | None]]  # line number and three fields, None where there are not
+Rows = Iterator[tuple[int, list | None]]  # line number, and three fields or None
 
 
 def iter_lines(path: str | Path) -> Iterator[str]:
-    """Yield the lines of a UTF-8 text, ended by \\n, \\r\\n or \\r as in Python's text mode.
+    """Yield the lines of a UTF-8 file, which end in \\n, \\r\\n or \\r as in Python's text mode.
 
     Raises:
         UserError: the file is missing, unreadable, or not UTF-8 (with the line).
@@ -45,7 +46,7 @@ def iter_lines(path: str | Path) -> Iterator[str]:
             with _open(path, 'rt', encoding='utf-8-sig') as file:
                 for line in file:
                     yield line.removesuffix('\n')
-        except UnicodeDecodeError:  # looking for the line may find a cut .gz
+        except UnicodeDecodeError:  # the search for the line may find that a .gz is cut short
             raise UserError(f'{path}:{_bad_line(path)}: not UTF-8; convert the file') from None
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, 'strerror', None) or error
@@ -58,19 +59,19 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def read_json(path: str | Path, kind: type = dict) -> dict | list:
-    """Return what a JSON file holds, an object or an array by `kind`.
+    """Return the content of a JSON file, a dict or a list.
 
     Raises:
-        UserError: as `iter_lines`, not JSON (with the line), or of another kind.
+        UserError: as `iter_lines`, not JSON (with the line), or not of this `kind`.
     """
     return _parse_json(Path(path), 1, '\n'.join(iter_lines(path)), kind)
 
 
 def iter_pairs(path: str | Path) -> Iterator[tuple[int, Pair | None]]:
-    """Yield line number and pair (text1, text2, label), or None for a line without its fields.
+    """Yield line number and pair (text1, text2, label), or None for a line without these fields.
 
-    Texts of .csv and .jsonl may hold tabs and line ends: they become spaces, which is what the
-    tokenizer takes them for, so that every pair fits on a line of the predictions.
+    Tabs and line ends within texts, which .csv and .jsonl can have, become spaces. The tokenizer
+    does the same, and every pair then fits on one line of the predictions.
 
     Raises:
         UserError: as `read_pairs`.
@@ -91,23 +92,23 @@ def iter_pairs(path: str | Path) -> Iterator[tuple[int, Pair | None]]:
 
 
 def read_pairs(path: str | Path) -> tuple[list[Pair], int]:
-    """Read one file of sentence pairs, of any format, by its name.
+    """Read a file of sentence pairs, in the format that its name says.
 
-    In .data files, as in the original, a line is stripped and split on tabs, and a line without
-    exactly three fields is skipped; unlike there it is counted. Where no line has three, those of
-    two are pairs without labels.
+    As in the original, lines of .data files are stripped and split on tabs, and those without
+    exactly three fields are skipped; unlike there, they are counted. If no line has three fields,
+    those with two are pairs without labels.
 
     Args:
         path: the file; a name that ends in none of `SUFFIXES` is read as `.data`.
 
     Returns:
         The pairs (text1, text2, label) in file order, and the number of skipped lines. Labels are
-        integers where they are whole ('1.0' is what spreadsheets make of 1), else floats; all are
-        None in a file without labels.
+        int if they are whole ('1.0' too, which spreadsheets make of 1), else float; all are None in
+        a file without labels.
 
     Raises:
-        UserError: unreadable, not UTF-8, not of its format, a label that is not a finite number,
-            labels for some pairs only, or no pair at all.
+        UserError: unreadable, not UTF-8, not in its format, a label that is not a finite number,
+            labels for some pairs only, or no pair.
     """
     rows = list(iter_pairs(path))
     pairs = [pair for _, pair in rows if pair is not None]
@@ -115,33 +116,27 @@ def read_pairs(path: str | Path) -> tuple[list[Pair], int]:
         raise UserError(f'{path}: no line of the form text1, text2, label')
     if len({label is None for _, _, label in pairs}) > 1:
         line = next(number for number, pair in rows if pair and pair[2] is None)
-        raise UserError(f'{path}:{line}: no label here, but in other lines')
+        raise UserError(f'{path}:{line}: no label here, although other lines have one')
     return pairs, len(rows) - len(pairs)
 
 
 def tell_quotes(path: Path, rows: Iterable[tuple[int, Sequence | None]]) -> Iterator[tuple]:
-    """Pass on numbered rows of fields that have no quoting; at the end, tell of quotes in them.
+    """Yield the rows of a format without quoting; afterwards, warn if fields were quoted anyway.
 
-    pandas and spreadsheets quote a field that holds a quote, with tabs too, and double those in it.
+    pandas and spreadsheets quote a field that holds a quote, in tab-separated files too.
     """
     first, count = 0, 0
     for number, fields in rows:
-        if found := sum(map(_is_quoted, fields or ())):
+        if found := sum(bool(QUOTED.fullmatch(field or '')) for field in fields or ()):
             first, count = first or number, count + found
         yield number, fields
     if count:
         print(
-            f'{path}:{first}: a field in quotes with doubled ones in it, as of a CSV file ({count} '
-            'such fields in all); they are read as part of the text: write the file without '
+            f'{path}:{first}: a field in quotes with doubled quotes inside, as in CSV ({count} '
+            'such fields in all); the quotes are read as part of the text: write the file without '
             'quoting (pandas: quoting=csv.QUOTE_NONE), or as .csv',
             file=sys.stderr,
         )
-
-
-def _is_quoted(field: str | None) -> bool:
-    if field is None or not (field.startswith('"') and field.endswith('"')):
-        return False
-    return '""' in field[1:-1] and '"' not in field[1:-1].replace('""', '')
 
 
 def _open(path: Path, mode: str, **options: str) -> IO:
@@ -157,10 +152,10 @@ def _bad_line(path: Path) -> int:
 
 
 def _label(value: object) -> int | float | None:
-    """Convert 1, '1', '1.0' or '0.8', and nothing to None.
+    """Convert a label such as 1, '1', '1.0' or '0.8'; None or '' becomes None.
 
     Raises:
-        ValueError: anything else, and what no int32 holds.
+        ValueError: not a number, or too large for int32.
     """
     text = '' if value is None else str(value).strip()
     if not text:
@@ -196,8 +191,8 @@ def _named_fields(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Rows:
     columns = _columns(path, number, names)
     places = [-1 if column is None else names.index(column) for column in columns]
     for number, row in rows:
-        same = len(row) == len(names)
-        yield number, [[*row, None][place] for place in places] if same else None
+        is_whole = len(row) == len(names)
+        yield number, [[*row, None][place] for place in places] if is_whole else None
 
 
 def _rows_of_jsonl(path: Path) -> Rows:
@@ -219,17 +214,16 @@ def _parse_json(path: Path, number: int, text: str, kind: type) -> dict | list:
         json.dumps(content, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         raise UserError(f'{path}:{number}: half of a surrogate pair') from error
-    except (ValueError, RecursionError) as error:  # also too many digits, too many brackets
+    except (ValueError, RecursionError) as error:  # also too many digits or brackets
         number += getattr(error, 'lineno', 1) - 1
-        reason = getattr(error, 'msg', error)
-        raise UserError(f'{path}:{number}: not JSON: {reason}') from error
+        raise UserError(f'{path}:{number}: not JSON: {getattr(error, "msg", error)}') from error
     if not isinstance(content, kind):
         raise UserError(f'{path}:{number}: not a JSON {"object" if kind is dict else "array"}')
     return content
 
 
 def _columns(path: Path, number: int, names: Iterable[str]) -> list[str | None]:
-    """Return which of the names are text1, text2 and label; None for a label that is not there."""
+    """Return the names of the columns text1, text2 and label, None if there is no label."""
     found = [next((name for name in choice if name in names), None) for choice in COLUMNS]
     if None in found[:2]:
         raise UserError(

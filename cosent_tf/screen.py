@@ -1,4 +1,4 @@
-"""The standard streams, whatever becomes of them: few characters, a closed pipe, a full disk."""
+"""Standard streams that survive an ASCII terminal, a closed pipe and a full disk."""
 
 import codecs
 import io
@@ -12,7 +12,7 @@ _PLAIN = str.maketrans({'−': '-', '–': '-', '─': '-', '…': '...', '±': 
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:
-    """Write what an encoding lacks as it is written where there is only ASCII."""
+    """Replace characters that an encoding lacks by ASCII."""
     text = error.object[error.start : error.end].translate(_PLAIN)
     return text.encode('ascii', 'backslashreplace').decode(), error.end
 
@@ -21,10 +21,10 @@ codecs.register_error('cosent_tf.plain', _plain)
 
 
 class Screen:
-    """A standard stream that fails once at most: what is written later goes nowhere.
+    """A standard stream that fails at most once: later output is dropped.
 
-    The error of a write is kept, and raised if the stream `is_needed`, else printed on stderr. None
-    in place of a stream, as Python has it where it was closed from the start, is nowhere.
+    The error is kept, and raised if the stream `is_needed`, else printed on stderr. The stream is
+    None, as in Python, if it was closed from the start; all output is then dropped.
     """
 
     def __init__(self, stream: TextIO | None, is_needed: bool) -> None:
@@ -48,7 +48,7 @@ class Screen:
             function(*arguments)
         except OSError as error:
             self.error = error
-            with open(os.devnull, 'wb') as nowhere:  # for what is still in buffers, too
+            with open(os.devnull, 'wb') as nowhere:  # also for what is still buffered
                 os.dup2(nowhere.fileno(), self._stream.fileno())
             if self.is_needed:
                 raise
@@ -56,7 +56,7 @@ class Screen:
 
 
 def outlive_screen() -> None:
-    """Let a script of hours, whose result is in files, go on where nobody reads what it prints."""
+    """Let a long script, whose results are files, go on when its output cannot be written."""
     if isinstance(sys.stdout, Screen):
         sys.stdout.is_needed = False
 

@@ -145,37 +145,39 @@ def _threshold_at(scores: np.ndarray, cut: int) -> float:
 
 def _checked_binary(y_true: ArrayLike, y_score: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return labels (n,) int64 of 0 and 1, and scores (n,) float64."""
-    labels, scores = np.asarray(y_true), np.asarray(y_score, np.float64)
-    if labels.ndim != 1 or labels.shape != scores.shape or not len(labels):
-        shapes = f'{labels.shape} and {scores.shape}'
-        raise UserError(f'labels and scores must be (n,) and (n,) with n >= 1, but are {shapes}')
+    labels, scores = _checked(y_true, y_score, 'scores', '(n,)')
     strange = labels[(labels != 0) & (labels != 1)]
     if len(strange):
         raise UserError(f'labels must be 0 or 1 for a threshold, but one is {strange[0]}')
-    _check_finite(scores, 'scores')
     return labels.astype(np.int64), scores
 
 
 def _checked_classes(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return labels (n,) int64 of 0 … C−1, and probabilities (n, C) float64."""
-    labels, probs = np.asarray(y_true), np.asarray(y_prob, np.float64)
-    if labels.ndim != 1 or probs.ndim != 2 or len(labels) != len(probs) or not len(labels):
-        shapes = f'{labels.shape} and {probs.shape}'
-        message = 'labels and probabilities must be (n,) and (n, C) with n >= 1, but are'
-        raise UserError(f'{message} {shapes}')
+    labels, probs = _checked(y_true, y_prob, 'probabilities', '(n, C)')
     classes = probs.shape[1]
     strange = labels[~np.isin(labels, np.arange(classes))]
     if classes < 2 or len(strange):
         found = f'one is {strange[0]}' if len(strange) else 'there is only one class'
         raise UserError(f'{classes} probabilities need labels 0 .. {classes - 1}, but {found}')
-    _check_finite(probs, 'probabilities')
     if probs.min() < 0:
         raise UserError('probabilities must not be negative: apply softmax to logits first')
     return labels.astype(np.int64), probs
 
 
-def _check_finite(values: np.ndarray, name: str) -> None:
+def _checked(
+    y_true: ArrayLike, y_score: ArrayLike, name: str, shape: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels (n,), and finite float64 values of a `shape`, '(n,)' or '(n, C)'."""
+    labels, values = np.asarray(y_true), np.asarray(y_score, np.float64)
+    fits = labels.ndim == 1 and values.ndim == (1 if shape == '(n,)' else 2)
+    if not fits or not 0 < len(labels) == len(values):
+        raise UserError(
+            f'labels and {name} must be (n,) and {shape} with n >= 1, but are {labels.shape} and '
+            f'{values.shape}'
+        )
     # the largest float is refused as well: no finite threshold lies beyond it
     strange = np.flatnonzero(~(np.abs(values) < _LARGEST).reshape(len(values), -1).all(axis=1))
     if len(strange):
         raise UserError(f'{name} must be finite: example {strange[0]} has {values[strange[0]]}')
+    return labels, values
