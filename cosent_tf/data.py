@@ -35,11 +35,7 @@ class Split(NamedTuple):
 
 
 def read_split(path: str | Path, needs_labels: bool = True) -> Split:
-    """Read a file and check that it can be used for training or scoring.
-
-    Raises:
-        UserError: as `read_pairs`; over 1 % of the lines skipped; labels needed but not there.
-    """
+    """Read a file; a UserError if over 1 % of its lines were skipped, or if it lacks labels."""
     pairs, skipped = read_pairs(path)
     lines = len(pairs) + skipped
     if skipped > MAX_SKIPPED * lines:
@@ -61,13 +57,9 @@ def _no_measure(split: Split) -> str:
 
 
 def read_task(data_dir: str | Path, task: str) -> dict[str, Split]:
-    """Read the train, valid and test files of a task, and print what was read.
+    """Read the train, valid and test files of a task, and print what was read; see `read_split`.
 
-    Test may have no labels, or the same one throughout, as competitions publish it; it is then
-    scored, but not measured.
-
-    Raises:
-        UserError: as `read_split`.
+    Test may have no labels, or one throughout, as competitions publish it: it is then only scored.
     """
     splits = {}
     for name in SPLITS:
@@ -83,11 +75,7 @@ def read_task(data_dir: str | Path, task: str) -> dict[str, Split]:
 
 
 def split_path(data_dir: str | Path, task: str, split: str) -> Path:
-    """Return the file of a split, or where its `.data` file belongs if there is none.
-
-    Raises:
-        UserError: there are several.
-    """
+    """Return the file of a split, or where its `.data` file belongs; UserError if it has two."""
     stem = Path(data_dir) / task / f'{task}.{split}'
     paths = [Path(f'{stem}{suffix}') for suffix in SUFFIXES]
     found = [path for path in paths if path.is_file()]
@@ -118,8 +106,7 @@ def class_count(splits: dict[str, Split]) -> int:
         shown = ', '.join(map(str, absent[:3])) + (', …' if len(absent) > 3 else '')
         raise UserError(
             f'{_place(train, classes - 1)}: label {classes - 1} makes {classes} classes, but train '
-            f'has no example of {shown}; '
-            'number the classes from 0, without gaps'
+            f'has no example of {shown}; number the classes from 0, without gaps'
         )
     return classes
 
@@ -131,17 +118,12 @@ def _place(split: Split, label: float) -> str:
 
 
 class TokenRows:
-    """Token ids of many rows of different length, without padding.
-
-    Attributes:
-        ids: (sum of lengths,) int32, the rows one after the other.
-        lengths: (n,) int64.
-    """
+    """Token ids of many rows of different length, without padding."""
 
     def __init__(self, rows: Iterable[list[int]]) -> None:
         arrays = [np.asarray(row, dtype=np.int32) for row in rows]
-        self.lengths = np.array([len(row) for row in arrays], dtype=np.int64)
-        self.ids = np.concatenate(arrays) if arrays else np.zeros(0, np.int32)
+        self.lengths = np.array([len(row) for row in arrays], dtype=np.int64)  # (n,)
+        self.ids = np.concatenate(arrays) if arrays else np.zeros(0, np.int32)  # row after row
         self._starts = np.cumsum(self.lengths) - self.lengths
 
     def __len__(self) -> int:
@@ -225,9 +207,7 @@ class Batches:
         batches = (self.labels[order[start : start + self.batch_size]] for start in starts)
         return sum(not has_two_labels(labels) for labels in batches)
 
-    def epochs(
-        self, first: int = 0, parts: int = 1, own: slice = slice(1)
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def epochs(self, first: int = 0, parts: int = 1, own: slice = slice(1)) -> Iterator[tuple]:
         """Yield (token_ids (rows, L) int32, labels (rows, 1) int32) from epoch `first` on.
 
         With `parts`, each batch comes in that many parts, of whole pairs and possibly empty, of

@@ -39,11 +39,9 @@ class Rule(NamedTuple):
         return (np.asarray(scores, np.float64) > self.threshold).astype(np.int64)
 
     def measures(self, labels: np.ndarray, scores: np.ndarray) -> dict[str, float | None]:
-        """Return accuracy, f1 and spearman, None for those that the rule does not have.
+        """Return accuracy, f1 and spearman of labels (n,) and scores (n,) or (n, C).
 
-        Args:
-            labels: (n,) numbers; if all are the same, or NaN, every measure is None.
-            scores: (n,), or (n, C) probabilities.
+        Those that the rule does not have are None; all are if the labels are equal, or NaN.
         """
         measures = {'accuracy': None, 'f1': None, 'spearman': None}
         if not has_two_labels(labels):

@@ -1,14 +1,15 @@
 """Several GPUs, or several machines: every step sees the whole batch, and one process writes.
 
-A CoSENT loss compares all pairs of a batch, so a loss of each replica's part would be another loss.
-Replicas therefore encode their part of the rows, gather all outputs, and compute the very loss of
-one device; its gradient flows back to each replica's own rows.
+The CoSENT loss compares all pairs of a batch, so losses of parts of it would be another loss. Each
+replica therefore encodes its part of the rows, gathers all outputs, and computes the same loss as a
+single device; the gradient flows back to its own rows.
 """
 
 import importlib.util
 import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -21,26 +22,26 @@ STRATEGIES = {
     'mirrored': tf.distribute.MirroredStrategy,  # the GPUs of this machine
     'multiworker': tf.distribute.MultiWorkerMirroredStrategy,  # the machines of TF_CONFIG
 }
-PREFETCHED = 8  # parts of a batch, made ahead of the step that needs them
+PREFETCHED = 8  # parts of batches prepared in advance
 
 
 def use_device(name: str) -> None:
-    """Train on the GPUs that are there (auto), or on none (cpu); first thing in a process."""
+    """Use the GPUs, if any (auto), or none (cpu); call it before TensorFlow is used."""
     if name == 'cpu':
         use_cpu()
     elif has_hidden_gpu():
-        why = 'TF_CPP_MIN_LOG_LEVEL=0 in the environment tells why'
+        why = 'TF_CPP_MIN_LOG_LEVEL=0 in the environment shows why'
         if importlib.util.find_spec('nvidia') is None:
             why = 'no CUDA libraries'
         raise UserError(
-            f'an NVIDIA driver is there, but TensorFlow sees no GPU ({why}): '
+            f'there is an NVIDIA driver, but TensorFlow sees no GPU ({why}): '
             f"pip install 'tensorflow[and-cuda]=={tf.__version__}' installs what it needs; "
-            '--device cpu trains on the CPU all the same'
+            '--device cpu trains on the CPU instead'
         )
 
 
 def use_strategy(name: str) -> None:
-    """Place all that is built from now on by one of `STRATEGIES`; before anything is built."""
+    """Set the strategy, one of `STRATEGIES`; call it before any model is built."""
     if name == 'multiworker' and 'TF_CONFIG' not in os.environ:
         raise UserError(
             '--strategy multiworker needs TF_CONFIG in the environment of every process, such as '
@@ -51,17 +52,15 @@ def use_strategy(name: str) -> None:
 
 
 def replicas() -> int:
-    """Return how many devices share a batch."""
+    """Return the number of devices that share a batch."""
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def distribute(
-    generate: Callable[[int, slice], Iterator], signature: tf.TensorSpec | tuple
-) -> tf.data.Dataset:
-    """Make a dataset that gives every replica its own part, of a `signature`, of each step.
+def distribute(generate: Callable[[int, slice], Iterator], signature: Any) -> tf.data.Dataset:
+    """Make a dataset that gives every replica its part of each step, as its tf `signature` says.
 
-    `generate` takes the number of replicas, and which of them this process has, and yields their
-    parts of the first step, of the second, …
+    `generate` gets the number of replicas and the slice of them that is in this process, and yields
+    their parts of the first step, then of the second, …
     """
 
     def own_parts(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -72,7 +71,7 @@ def distribute(
             lambda: generate(context.num_replicas_in_sync, own), output_signature=signature
         )
         options = tf.data.Options()
-        # there is nothing to tune, and its thread delays the end of an iterator by seconds
+        # nothing to tune, and its thread delays the end of an iterator by seconds
         options.autotune.enabled = False
         return parts.prefetch(PREFETCHED).with_options(options)
 
@@ -80,7 +79,7 @@ def distribute(
 
 
 def is_chief() -> bool:
-    """Return whether this process is the one that writes."""
+    """Return whether this process writes the files."""
     return tf.distribute.get_strategy().extended.should_checkpoint
 
 
@@ -90,10 +89,10 @@ def has_workers() -> bool:
 
 
 def gather(value: tf.Tensor) -> tf.Tensor:
-    """Return a replica's rows together with those of all others; gradients come back."""
+    """Return the rows of all replicas; gradients flow back to their own."""
     if replicas() == 1:
         return value
-    value = tf.identity(value)  # labels come without a device, and all_gather asks for one
+    value = tf.identity(value)  # labels have no device, which all_gather requires
     return tf.distribute.get_replica_context().all_gather(value, axis=0)
 
 
@@ -106,9 +105,9 @@ def copy_from_chief(variables: Collection[tf.Variable]) -> None:
 
 
 def from_chief(arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """Return the chief's values; other processes give any of the same shape.
+    """Return the chief's values; other processes pass any of the same shape.
 
-    Where another process has ended, there is a RunError instead.
+    It raises a RunError if another process has ended.
     """
     if not has_workers():
         return arrays
@@ -128,11 +127,11 @@ def from_chief(arrays: list[np.ndarray]) -> list[np.ndarray]:
 
 @contextmanager
 def explain_lost_workers() -> Iterator[None]:
-    """Turn the error of a step that other workers do not finish into a RunError that says so."""
+    """Turn the error of a step that other workers do not finish into a RunError."""
     try:
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
         if not has_workers():
-            raise  # a fault of this process, which TensorFlow's own message tells
-        message = 'another worker has ended, see there; then start all of them with --resume'
+            raise  # a fault of this process
+        message = 'another worker has ended: see its output, then start all workers with --resume'
         raise RunError(message) from error

@@ -64,11 +64,8 @@ def make_folder(folder: Path) -> None:
 def lock_folder(folder: Path, doing: str) -> FileLock:
     """Make a folder, and lock it until the lock is released or the process ends.
 
-    On a file system without locks, it prints a notice, and the lock is not `is_locked`.
-
-    Raises:
-        UserError: another process holds the lock; the message says what it is `doing`.
-        WriteError: the file system refuses.
+    A UserError says what another process that holds the lock is `doing`. On a file system without
+    locks, it prints a notice, and the lock is not `is_locked`.
     """
     make_folder(folder)
     # no soft lock, which is a file and would outlive a killed process

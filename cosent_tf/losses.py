@@ -52,14 +52,9 @@ def cosent_score_loss(y_true: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
 
 
 def cross_entropy(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-    """Return the mean cross-entropy of class probabilities, the loss of Sentence-BERT and Interact.
+    """Return the mean cross-entropy of class probabilities, a scalar: Sentence-BERT and Interact.
 
-    | argument | shape             | content                                          |
-    |----------|-------------------|--------------------------------------------------|
-    | y_true   | (B, 1) or (2B, 1) | classes 0 … C−1, once or for both of u0 v0 u1 v1 … |
-    | y_pred   | (B, C)            | probabilities                                    |
-
-    Returns a scalar.
+    y_true holds classes 0 … C−1, (B, 1), or (2B, 1) if repeated for u and v; y_pred is (B, C).
     """
     labels = tf.reshape(y_true, (tf.shape(y_pred)[0], -1))[:, 0]  # (B,)
     return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, y_pred))

@@ -5,10 +5,7 @@ from numpy.typing import ArrayLike
 
 
 def cosine_similarity(u: ArrayLike, v: ArrayLike) -> np.ndarray:
-    """Return the cosine of each row of `u` with the same row of `v`: (n, D), (n, D) → (n,) float64.
-
-    A zero vector has no direction; its cosine is 0 here.
-    """
+    """Return the row-wise cosines of two (n, D), (n,) float64; those of zero vectors are 0."""
     u, v = np.asarray(u, np.float64), np.asarray(v, np.float64)
     norms = np.linalg.norm(u, axis=1) * np.linalg.norm(v, axis=1)
     return np.einsum('nd,nd->n', u, v) / np.where(norms > 0, norms, 1)

@@ -23,8 +23,7 @@ def apply_in_chunks(
         model: gives (m, D) float32 for a chunk, independently of other rows.
         inputs: token ids (n, L).
         rows: rows per chunk; the last chunks may have fewer or none.
-        chunks: number of chunks, a scalar, the same on all replicas: each chunk advances the
-            generator of the dropout masks, whose state they share.
+        chunks: number of chunks, the same on all replicas: each advances the generator of dropout.
     """
     generator = tf.random.get_global_generator()
 

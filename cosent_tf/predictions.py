@@ -38,14 +38,13 @@ def write_predictions(
     gives back the same float64; missing labels as empty fields.
 
     Args:
-        path: the file, `predictions.valid.tsv` or `predictions.test.tsv` in the run's folder.
+        path: `predictions.valid.tsv` or `predictions.test.tsv` in the run's folder.
         labels: (n,) integers or finite floats; all None or NaN if there are none.
         scores: (n,) similarities, or (n, C) probabilities of C > 1 classes; finite.
         pairs: n rows that start with text1, text2, which hold no \t, \n or \r.
 
     Raises:
-        UserError: shapes do not fit, a label or score is not finite, a text holds a separator, or
-            as `write_atomic`.
+        UserError: as `write_atomic`; unfitting shapes, a value not finite, a separator in a text.
         TypeError: a pair is not two strings; the message has its position.
     """
     path, scores = Path(path), np.asarray(scores, np.float64)
@@ -61,15 +60,11 @@ def write_predictions(
 
 
 def read_predictions(path: str | Path) -> Predictions:
-    """Read what `write_predictions` (or any other program) wrote.
+    """Read what `write_predictions` (or any other program) wrote, in file order.
 
-    Args:
-        path: a UTF-8 file of tab-separated lines that end in a line feed; the first is the header
-            `label score text1 text2` or `label score_0 … score_C-1 text1 text2`. Either all labels
-            are empty or none is.
-
-    Returns:
-        The pairs in file order; labels are int64 if all are written as integers.
+    The file is UTF-8, with tab-separated lines that end in a line feed. The first is the header
+    `label score text1 text2` or `label score_0 … score_C-1 text1 text2`. Either all labels are
+    empty or none is; they become int64 if all are written as integers.
 
     Raises:
         UserError: with path and line, for any fault: nothing is skipped or repaired.

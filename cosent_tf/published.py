@@ -1,4 +1,4 @@
-"""Names and sizes of the published tasks and encoders; the figures stand in `methods`."""
+"""Names and sizes of the published tasks; the figures stand in `methods`."""
 
 TASKS = ('ATEC', 'BQ', 'LCQMC', 'PAWSX')
 SPEARMAN_TASKS = (*TASKS, 'STS-B')
@@ -10,13 +10,4 @@ PAIRS = {
     'LCQMC': (238766, 8802, 12500),
     'PAWSX': (49401, 2000, 2000),
     'STS-B': (5231, 1458, 1361),
-}
-
-# Both published encoders: BERT base and RoBERTa-wwm-ext base for Chinese.
-ENCODER = {
-    'num_hidden_layers': 12,
-    'hidden_size': 768,
-    'intermediate_size': 3072,
-    'num_attention_heads': 12,
-    'vocab_size': 21128,
 }

@@ -5,14 +5,11 @@ from itertools import islice
 
 
 def iter_texts(texts: Iterable[str], name: str = 'texts') -> Iterator[str]:
-    """Yield texts, each of them checked.
-
-    Args:
-        texts: a list, one-dimensional array, table column, generator, … of strings.
-        name: the caller's name for them, for messages.
+    """Yield the strings of a list, one-dimensional array, table column, generator, …
 
     Raises:
-        TypeError: anything else, a single text too: its characters would be taken for texts.
+        TypeError: anything else, a single text too: its characters would be taken for texts. The
+            message calls them `name`.
     """
     for number, text in enumerate(_items(texts, name, 'a list of strings (one text: [text])')):
         if not isinstance(text, str):
@@ -21,11 +18,7 @@ def iter_texts(texts: Iterable[str], name: str = 'texts') -> Iterator[str]:
 
 
 def iter_pairs(pairs: Iterable[Iterable], name: str = 'pairs') -> Iterator[tuple[str, str]]:
-    """Yield (text1, text2) of each pair, checked; further fields are dropped.
-
-    Args:
-        pairs: a list, array (n, 2), generator, … of rows that start with two strings.
-        name: the caller's name for them, for messages.
+    """Yield text1, text2 of the rows of a list, array (n, 2), generator, …; drop further fields.
 
     Raises:
         TypeError: anything else, a single pair too: its texts would be taken for pairs.

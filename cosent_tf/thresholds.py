@@ -61,9 +61,8 @@ def best_threshold(
     makes the scores on its two sides equal.
 
     Args:
-        y_true: (n,) labels, 0 or 1.
-        y_score: (n,) finite scores of any scale, higher means more similar.
-        metric: 'accuracy', or 'f1' of class 1 (0 where nothing is or should be positive).
+        y_true, y_score: as for `powell_threshold`; scores of any scale.
+        metric: 'accuracy', or 'f1' of class 1 (0 if nothing is, or is predicted, positive).
 
     Returns:
         (threshold, value of the metric) as floats; `score > threshold` is positive.
@@ -172,10 +171,8 @@ def _checked(
     labels, values = np.asarray(y_true), np.asarray(y_score, np.float64)
     fits = labels.ndim == 1 and values.ndim == (1 if shape == '(n,)' else 2)
     if not fits or not 0 < len(labels) == len(values):
-        raise UserError(
-            f'labels and {name} must be (n,) and {shape} with n >= 1, but are {labels.shape} and '
-            f'{values.shape}'
-        )
+        shapes = f'{labels.shape} and {values.shape}'
+        raise UserError(f'labels and {name} must be (n,) and {shape} with n >= 1, but are {shapes}')
     # the largest float is refused as well: no finite threshold lies beyond it
     strange = np.flatnonzero(~(np.abs(values) < _LARGEST).reshape(len(values), -1).all(axis=1))
     if len(strange):

@@ -1,4 +1,4 @@
-"""What happens around `fit`: a score after each epoch, the best epoch, resume, the final test."""
+"""Training: steps, the end of each epoch, resuming, and the final test."""
 
 import sys
 import time
@@ -26,13 +26,13 @@ Score = Callable[[str], np.ndarray]  # the name of a split → scores (n,) or (n
 
 
 class Model(keras.Model):
-    """A keras.Model whose `fit` logs the loss of each step itself, not its mean so far.
+    """A keras.Model whose `fit` logs the loss of each step, not the mean so far.
 
-    Each replica computes the loss of the whole batch, and Keras gives it an equal share of it; the
-    shares are summed in the gradient and in the log.
+    Each replica computes the loss of the whole batch, of which Keras gives it an equal share;
+    gradient and log sum up the shares.
     """
 
-    chunk_rows = None  # encoded at once in a step, if not all rows of a replica
+    chunk_rows = None  # rows that a replica encodes at once in a step, None for all
 
     def train_step(self, data: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         inputs, labels = data
@@ -49,11 +49,11 @@ class Model(keras.Model):
 
     @property
     def metrics(self) -> list:
-        return []  # none that would be a running mean; the progress bar averages by itself
+        return []  # they would be running means; the progress bar averages by itself
 
 
 class EndOfEpoch(keras.callbacks.Callback):
-    """Scores valid, keeps the best epoch, and saves all that is needed to go on."""
+    """Scores valid, keeps the best epoch, and saves what is needed to resume."""
 
     def __init__(self, run: Run, score: Score, valid: Split) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class EndOfEpoch(keras.callbacks.Callback):
         state, args = self.run.state, self.run.args
         scores = self.score('valid')
         if not np.isfinite(scores).all():
-            self._refuse('a score of valid is not finite')
+            self._refuse('a validation score is not finite')
         rule = fit_rule(self.labels, scores, args.method)
         valid = rule.measures(self.labels, scores)
         value = valid[rule.measure(args.select)]
@@ -98,26 +98,25 @@ class EndOfEpoch(keras.callbacks.Callback):
     def _refuse(self, what: str) -> None:
         state = self.run.state
         epoch, step = state.epoch, len(state.losses) + len(self.losses)
-        kept = f'epoch {epoch} is kept, but' if epoch else 'nothing is kept, and'
+        kept = f'epoch {epoch} is saved, but' if epoch else 'nothing is saved, and'
         raise RunError(
             f'{self.run.folder}: {what} at step {step}, in epoch {epoch + 1}; {kept} --resume '
-            'would end here again: --overwrite with a lower --lr starts anew'
+            'would end here again: start over with --overwrite and a lower --lr'
         )
 
 
 def fit(model: Model, batches: Batches, score: Score, splits: dict[str, Split], run: Run) -> None:
-    """Train, keep the best epoch on valid, and score test once with it.
+    """Train, keep the epoch with the best `--select` on valid, and score test once with it.
 
-    The best epoch has the highest `--select`, or Spearman for graded labels. The model is compiled,
-    and gives outputs for token ids; `splits` are train, valid and test.
+    The model is compiled and maps token ids to outputs; `splits` are train, valid and test.
 
     Raises:
-        RunError: not finite, out of memory, interrupted, …: what to do is in the message.
+        RunError: loss not finite, out of memory, interrupted, …; the message says what to do.
     """
     args = run.args
     if args.micro_batch:
         model.chunk_rows = args.micro_batch * batches.encoded.index.ndim  # of 1 or 2 rows per pair
-    # Made now: a variable made within the first step would have the whole step traced twice.
+    # made now, as a variable made within the first step would have the step traced twice
     model.optimizer._create_all_weights(model.trainable_variables)
     progress = Progress(len(splits['train'].pairs), quiet=not is_chief())
     with _explain_errors(args), explain_lost_workers(), progress:
@@ -137,14 +136,14 @@ def fit(model: Model, batches: Batches, score: Score, splits: dict[str, Split], 
 
 
 def _idle_batches(model: Model, batches: Batches) -> dict[str, int]:
-    """Return, and say, how many batches teach nothing: of one class, the CoSENT loss is 0."""
+    """Count the batches with a single class, whose CoSENT loss is 0, and warn of them."""
     if model.loss not in (cosent_loss, cosent_score_loss):
         return {}
     count = batches.count_one_class()
     if count and is_chief():
         print(
             f'{count} of {len(batches)} batches of an epoch hold one class: their loss is 0, and '
-            'nothing is learned from them; a larger --batch_size leaves fewer',
+            'nothing is learned from them; a larger --batch_size leaves fewer of them',
             flush=True,
         )
     return {'batches_per_epoch': len(batches), 'one_class_batches': count}
@@ -157,25 +156,25 @@ def _explain_errors(args: Namespace) -> Iterator[None]:
     try:
         yield
     except WriteError as error:
-        raise RunError(f'{error}; once it can be, go on: {resume}') from error
+        raise RunError(f'{error}; once that is solved, resume: {resume}') from error
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise RunError(
             'out of memory: --micro_batch N encodes N pairs at a time for the same loss (now '
             f'{args.micro_batch or "all"}); a lower --batch_size (now {args.batch_size}) or '
-            f'--maxlen (now {args.maxlen}) needs less, too; an epoch already kept needs --overwrite'
+            f'--maxlen (now {args.maxlen}) also helps; add --overwrite if an epoch is already saved'
         ) from error
     except KeyboardInterrupt:
         raise RunError(f'interrupted; go on: {resume}') from None
 
 
 def make_dataset(batches: Batches, first_epoch: int) -> tf.data.Dataset:
-    """Return the batches of all epochs from one on, prepared ahead of their steps."""
+    """Return the batches of all epochs from `first_epoch` on, prepared in advance."""
     signature = (tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, 1), tf.int32))
     return distribute(lambda parts, own: batches.epochs(first_epoch, parts, own), signature)
 
 
 def _score_best(run: Run, score: Score, splits: dict[str, Split], idle: dict[str, int]) -> None:
-    """Score valid and test with the best epoch's weights; write predictions and metrics."""
+    """Score valid and test with the best weights; write predictions and metrics."""
     args, folder, state = run.args, run.folder, run.state
     start = time.perf_counter()
     scores = {name: score(name) for name in ('valid', 'test')}

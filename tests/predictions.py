@@ -4,9 +4,9 @@ import numpy as np
 
 from cosent_tf.files import write_json
 from cosent_tf.predictions import write_predictions
-from cosent_tf.published import ENCODER, SPEARMAN_TASKS
+from cosent_tf.published import SPEARMAN_TASKS
 from cosent_tf.run.folder import TEST_FILE, VALID_FILE
-from cosent_tools.report.published_figures import published_settings
+from cosent_tools.report.published_figures import ENCODER, published_settings
 from cosent_tools.runs import parse_run_name
 
 PAIRS = [

@@ -25,7 +25,7 @@ def test_a_gpu_that_tensorflow_does_not_see_is_an_error(short, run, tmp_path, mo
     assert "pip install 'tensorflow[and-cuda]==" in message and '--device cpu' in message
     called = []
     monkeypatch.setattr(tf.config, 'set_visible_devices', lambda *devices: called.append(devices))
-    monkeypatch.setattr('cosent_tf.run.start.use_strategy', lambda _: sys.exit('goes on'))
+    monkeypatch.setattr('cosent_tf.distribution.use_strategy', lambda _: sys.exit('goes on'))
     assert run('cosent', short, '--device', 'cpu') == ('goes on', '')
     assert called == [([], 'GPU')]
 

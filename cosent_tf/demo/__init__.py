@@ -1,4 +1,4 @@
-"""The embedded default: sentence pairs and a tiny BERT, made on the spot from a seed.
+"""The embedded default: sentence pairs and a tiny BERT, generated from a seed.
 
-Nothing of it is used when real data and encoders are given.
+Not used with real data and encoders.
 """

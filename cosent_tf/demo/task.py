@@ -1,13 +1,12 @@
 """The pairs and the tiny BERT of the task DEMO.
 
-A sentence tells who did something and some of six details of it. The two of a pair are about one
-person and one thing, and mention a detail at least in common. A positive agrees wherever both
-mention a detail, a negative contradicts itself in one. How many characters they share tells little.
+A sentence says who did something, with some of six details. The two of a pair are about the same
+person and deed, and have at least one detail in common. Positives agree in all common details,
+negatives contradict each other in one. The number of shared characters reveals little.
 
-One word decides, whatever else is alike: what the article (kexue.fm/archives/8860) finds hard for a
-cosine, which is continuous. Hard to learn, not impossible: (1, 0), (0, 1) or, if left open,
-(1, 1)/√2 for each detail, multiplied out, are vectors of 64 dimensions whose cosine is 0 where
-sentences contradict each other, and only there.
+A single word decides, which the article (kexue.fm/archives/8860) finds hard for a cosine, as it is
+continuous. It is hard, not impossible: with (1, 0), (0, 1) or, if left open, (1, 1)/√2 per detail,
+the tensor product has 64 dimensions, and a cosine of 0 exactly for sentences that contradict.
 """
 
 import json
@@ -20,19 +19,32 @@ from pathlib import Path
 
 import numpy as np
 
-from cosent_tf.demo.sentences import DOMAINS, PEOPLE
 from cosent_tf.files import make_folder
 from cosent_tf.readers import Pair
 
-SEED = 42  # of data and weights; independent of the seed of a training run
-LR = 1e-3  # of the tiny BERT, in place of the published one
+PEOPLE = '张伟 李娜 王芳 刘洋 陈静 杨磊 赵敏 周涛 吴刚 孙丽 郑凯 何琳 马超 朱红 胡斌 林峰'.split()
+
+# A domain's six details in the order of its sentences: value|other value|wording if left open
+DOMAINS = [
+    [detail.split('|') for detail in domain.split()]
+    for domain in (
+        '周五|周六| 上午|下午| 和朋友|和同事| 坐高铁|坐飞机| 去了北京|去了上海|去了外地 旅游|看展|',
+        '今天|昨天| 在网上|在店里| 用微信|用信用卡| '
+        '给爸爸|给妈妈| 买了红色的|买了白色的|买了 手机|电脑|东西',
+        '月初|月底| 在柜台|在手机上| 从工资卡|从储蓄卡| '
+        '给儿子|给女儿| 转了三千元|转了五千元|转了一笔 学费|房租|钱',
+    )
+]
+
+SEED = 42  # for data and weights, independent of a run's seed
+LR = 1e-3  # for the tiny BERT, in place of the published learning rate
 MAXLEN = 32  # tokens per sentence
 COUNTS = {'train': 12000, 'valid': 1000, 'test': 1000}
 FIFTHS = ('train', 'train', 'train', 'valid', 'test')  # the split of each fifth of the sentences
-MENTIONED = (0.2, 0.7)  # the chance of a detail to be told, drawn for each pair
-MORE_IN_NEGATIVES = 0.1  # for they share fewer characters; still more, and length would tell
+MENTIONED = (0.2, 0.7)  # range of the probability that a detail is mentioned, drawn for each pair
+MORE_IN_NEGATIVES = 0.1  # added to it: negatives share fewer characters; more would show in length
 
-BERT = {  # Google's bert_config.json, without the size of the vocabulary
+BERT = {  # bert_config.json, without vocab_size
     'hidden_size': 64,
     'num_hidden_layers': 2,
     'num_attention_heads': 4,
@@ -49,18 +61,18 @@ CHECKPOINT = ['bert_config.json', 'vocab.txt', f'{WEIGHTS}.data-00000-of-00001',
 
 
 def _say(who: str, details: list[list[str]], values: Sequence[int], mentioned: set[int]) -> str:
-    """Say who did it, with the details `mentioned`, by number; the others are left open."""
-    told = (wordings[values[i] if i in mentioned else -1] for i, wordings in enumerate(details))
-    return who + ''.join(told)
+    """Return a sentence with the details of the numbers `mentioned`; the others are left open."""
+    said = (wordings[values[i] if i in mentioned else -1] for i, wordings in enumerate(details))
+    return who + ''.join(said)
 
 
 def _draw(rng: random.Random) -> Pair:
-    """Return a random pair; its sentences need not be of one split, nor different."""
+    """Return a random pair; its sentences may be equal, or belong to different splits."""
     label, who, details = rng.randrange(2), rng.choice(PEOPLE), rng.choice(DOMAINS)
     values = [rng.randrange(2) for _ in details]
     chance = rng.uniform(*MENTIONED) + (0 if label else MORE_IN_NEGATIVES)
     shared = set()
-    while not shared:  # without a common detail, nothing would agree or contradict
+    while not shared:  # a pair needs a common detail to agree or differ in
         mentioned = [{i for i in range(len(details)) if rng.random() < chance} for _ in range(2)]
         shared = set.intersection(*mentioned)
     others = values.copy()
@@ -72,12 +84,12 @@ def _draw(rng: random.Random) -> Pair:
 
 
 def _split(text: str) -> str:
-    """Choose by the sentence alone, so that none is in two splits."""
+    """Return the split of a sentence, so that none is in two of them."""
     return FIFTHS[zlib.crc32(text.encode()) % 5]
 
 
 def demo_pairs() -> dict[str, list[Pair]]:
-    """Return the pairs of every split, always the same; no sentence is in two splits."""
+    """Return the pairs of every split, the same on every call; no sentence is in two splits."""
     rng = random.Random(SEED)
     splits = {split: [] for split in COUNTS}
     missing = {(split, label): n // 2 for split, n in COUNTS.items() for label in (0, 1)}
@@ -96,10 +108,10 @@ def demo_pairs() -> dict[str, list[Pair]]:
 
 
 def _complete(folder: Path, names: list[str], write: Callable[[Path], None]) -> None:
-    """Fill a folder, unless all files are there, with files that appear whole or not at all.
+    """Have `write` fill a folder unless all files exist; they appear whole or not at all.
 
-    `write` fills a temporary folder beside it, whose files then move over one by one. Several
-    processes may do so at once: all write the same.
+    It fills a temporary folder, whose files are then moved. Several processes may do so at once, as
+    all write the same.
     """
     if all((folder / name).exists() for name in names):
         return
@@ -111,7 +123,7 @@ def _complete(folder: Path, names: list[str], write: Callable[[Path], None]) -> 
 
 
 def make_demo_data(data_dir: str | Path) -> None:
-    """Write `{data_dir}/DEMO/DEMO.{train,valid,test}.data`, unless they are there."""
+    """Write `{data_dir}/DEMO/DEMO.{train,valid,test}.data` unless they exist."""
 
     def write(folder: Path) -> None:
         for split, pairs in demo_pairs().items():
@@ -122,7 +134,7 @@ def make_demo_data(data_dir: str | Path) -> None:
 
 
 def demo_vocab() -> list[str]:
-    """Return the tokens: BERT's special ones, ASCII without upper case, every character used."""
+    """Return the tokens: BERT's special ones, lower-case ASCII, and every character used."""
     ascii_tokens = string.digits + string.ascii_lowercase + string.punctuation
     wordings = (wording for details in DOMAINS for detail in details for wording in detail)
     chars = {*''.join([*PEOPLE, *wordings]), *'，。！？、；：“”（）《》'}.difference(ascii_tokens)
@@ -132,8 +144,8 @@ def demo_vocab() -> list[str]:
 def _bert_weights(config: dict) -> dict[str, np.ndarray]:
     """Return random float32 weights under the names of Google's checkpoints.
 
-    Kernels are normal, as in BERT. What differs makes an encoder without pretraining learn soon:
-    word vectors have ten times the size of the others, and positions start as small sinusoids.
+    To learn quickly without pretraining, it differs from BERT: word vectors are ten times larger,
+    and positions start as small sinusoids.
     """
     rng = np.random.default_rng(SEED)
     width, inner = config['hidden_size'], config['intermediate_size']
@@ -167,13 +179,13 @@ def _bert_weights(config: dict) -> dict[str, np.ndarray]:
 
 
 def make_demo_bert(bert_dir: str | Path) -> None:
-    """Write bert_config.json, vocab.txt and bert_model.ckpt.*, unless they are there."""
+    """Write bert_config.json, vocab.txt and bert_model.ckpt.* unless they exist."""
     _complete(Path(bert_dir), CHECKPOINT, lambda folder: write_bert(folder, demo_vocab(), BERT))
 
 
 def write_bert(folder: Path, vocab: list[str], sizes: dict) -> None:
-    """Write an untrained BERT in the format of Google, without a pooler; `sizes` as in `BERT`."""
-    from cosent_tf.bert.compat import tf  # here: the data alone need no TensorFlow
+    """Write an untrained BERT without pooler in Google's format; `sizes` as in `BERT`."""
+    from cosent_tf.bert.compat import tf  # not at the top: the data need no TensorFlow
 
     config = {**sizes, 'vocab_size': len(vocab)}
     (folder / 'vocab.txt').write_text('\n'.join(vocab) + '\n', encoding='utf-8')

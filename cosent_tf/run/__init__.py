@@ -1,4 +1,4 @@
-"""A training run on disk and on devices: its folder, start and checkpoints; who computes what.
+"""A training run on disk: its folder, its configuration and state, and how it starts.
 
 How a BERT computes, and what a report makes of its scores, is not known here.
 """

@@ -20,16 +20,12 @@ NAME = re.compile(rf'({_WORD})\.({_WORD})\.({_WORD})\.seed(0|[1-9][0-9]*)')
 
 
 def run_name(task: str, model: str, method: str, seed: int) -> str:
-    """Return the folder's name, such as 'BQ.bert.cosent.seed42'.
-
-    Raises:
-        UserError: a part is not letters, digits, `_` and `-`, or the seed is negative.
-    """
+    """Return a run's name, such as 'BQ.bert.cosent.seed42'; UserError if it cannot be one."""
     name = f'{task}.{model}.{method}.seed{seed}'
     if not NAME.fullmatch(name):
         raise UserError(
-            f'{name!r} is no name for a run: task, model and method are letters, digits, _ and -, '
-            'the seed is an integer from 0 on'
+            f'{name!r} is no name for a run: task, model and method consist of letters, digits, _ '
+            'and -, and the seed is not negative'
         )
     return name
 

@@ -1,4 +1,4 @@
-"""How far a training is: for who waits at a terminal, and for who reads a log the next morning."""
+"""Progress of a training, on a terminal and in a log."""
 
 import sys
 import threading
@@ -7,22 +7,22 @@ from datetime import timedelta
 
 from cosent_tf.bert.compat import keras
 
-INTERVAL = 50  # seconds from line to line of a log
-FIRST_STEPS = 50  # that the expected time is measured on
+INTERVAL = 50  # seconds between lines of a log
+FIRST_STEPS = 50  # steps after which the expected time is printed
 
 
 class Progress(keras.callbacks.Callback):
-    """Prints after the first steps how long it will take, and in a log, regularly, how far it is.
+    """Prints the expected time after the first steps and, in a log, the progress at intervals.
 
-    The lines come from a thread, also while a step is compiled or a split is scored. On a terminal
-    Keras's own bar takes their place; workers other than the chief are `quiet`.
+    A thread prints it, also while a step is compiled or a split is scored. On a terminal, Keras has
+    its own bar instead. Workers other than the chief are `quiet`.
     """
 
     def __init__(self, pairs: int, quiet: bool = False) -> None:
         super().__init__()
         self.pairs, self.quiet = pairs, quiet
         self.epoch, self.step, self.loss = 0, 0, None
-        self.steps_timed, self.step_seconds = 0, 0.0  # compiling the first step, and not timed
+        self.steps_timed, self.step_seconds = 0, 0.0  # without the first step, which compiles
         self.epochs_timed, self.scoring_seconds = 0, 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._print_lines, daemon=True)
@@ -54,12 +54,12 @@ class Progress(keras.callbacks.Callback):
             print(f'{start}{steps:,} steps, about {self.time_left()} to go', flush=True)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Count the time since the last step: the callbacks before this one score valid."""
+        """Count the time since the last step, in which the previous callback has scored valid."""
         self.epochs_timed += 1
         self.scoring_seconds += time.perf_counter() - self._since
 
     def time_left(self) -> timedelta:
-        """Return what is left at the pace so far, in whole seconds; once a step was timed."""
+        """Return the remaining time at the pace so far, in whole seconds; needs a timed step."""
         epochs_left = self.params['epochs'] - self.epoch + 1
         steps_left = epochs_left * self.params['steps'] - self.step
         seconds = steps_left * self.step_seconds / self.steps_timed
@@ -68,7 +68,7 @@ class Progress(keras.callbacks.Callback):
         return timedelta(seconds=round(seconds))
 
     def line(self) -> str:
-        """Return how far it is, as a line of a log."""
+        """Return the progress as a line of a log."""
         if not self.epoch:
             return 'no step so far'
         epochs, steps = self.params['epochs'], self.params['steps']

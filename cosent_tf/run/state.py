@@ -10,24 +10,24 @@ from cosent_tf.bert.weights import model_weights, read_arrays, write_weights
 
 @dataclass
 class State:
-    """Where a run stands after an epoch. The order of examples follows from seed and epoch."""
+    """A run after an epoch. The order of examples is not kept: it follows from seed and epoch."""
 
     epoch: int = 0  # epochs done
     best_epoch: int = 0
-    best_value: float = 0.0  # on valid, of what --select names
+    best_value: float = 0.0  # of the validation metric
     history: list[dict] = field(default_factory=list)  # rows of history.csv
     losses: list[float] = field(default_factory=list)  # of every step so far
 
 
 def write_state(path: Path, state: State, model: keras.Model) -> None:
-    """Write the state of a run with the variables that its next step depends on."""
+    """Write the state of a run, and the variables that its next step depends on."""
     write_weights(path, state_variables(model), asdict(state))
 
 
 def read_state(path: Path, model: keras.Model) -> State:
-    """Load what `write_state` wrote into the same variables; without a file, begin anew.
+    """Load what `write_state` wrote; a UserError if it is broken or of another model.
 
-    A file that is broken or of another model is a UserError.
+    Without a file, return the state at the start.
     """
     if not path.exists():
         return State()
@@ -38,13 +38,13 @@ def read_state(path: Path, model: keras.Model) -> State:
 
 
 def state_variables(model: keras.Model) -> dict[str, tf.Variable]:
-    """Return all that the next step depends on, by stable names.
+    """Return the variables that the next step depends on, by stable names.
 
-    The generator of the dropout masks has one state: each replica folds its number in.
+    All replicas share one dropout state, and each folds its number in.
     """
     variables = model_weights(model)
     variables |= {f'optimizer/{i:04d}': weight for i, weight in enumerate(model.optimizer.weights)}
-    scaling = getattr(model.optimizer, '_loss_scale', None)  # of fp16; `weights` leaves it out
+    scaling = getattr(model.optimizer, '_loss_scale', None)  # for fp16; not in `weights`
     if scaling is not None:
         variables['loss_scale/current'] = scaling.current_loss_scale
         variables['loss_scale/finite_steps'] = scaling.counter

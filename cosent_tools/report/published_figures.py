@@ -9,7 +9,16 @@ by up to 1.05 points between them.
 """
 
 from cosent_tf.methods import METHODS, find_method
-from cosent_tf.published import ENCODER, PAIRS, SPEARMAN_TASKS, TASKS
+from cosent_tf.published import PAIRS, SPEARMAN_TASKS, TASKS
+
+# Both published encoders: BERT base and RoBERTa-wwm-ext base for Chinese.
+ENCODER = {
+    'num_hidden_layers': 12,
+    'hidden_size': 768,
+    'intermediate_size': 3072,
+    'num_attention_heads': 12,
+    'vocab_size': 21128,
+}
 
 
 def _row(*figures: float) -> dict[str, float]:
@@ -20,12 +29,11 @@ def _row(*figures: float) -> dict[str, float]:
 
 def _rows(metric: str) -> dict[tuple[str, str], dict[str, float]]:
     """Name the published figures of a metric: (model, method) → {task or 'Avg': figure}."""
-    figures = {name: getattr(method, metric) for name, method in METHODS.items()}
     return {
-        (model, name): _row(*figures[name][model])
-        for model in ('bert', 'roberta')
-        for name in METHODS
-        if model in figures[name]
+        (model, name): _row(*figures)
+        for number, model in enumerate(('bert', 'roberta'))
+        for name, method in METHODS.items()
+        for figures in getattr(method, metric)[number : number + 1]
     }
 
 

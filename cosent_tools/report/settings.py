@@ -9,9 +9,8 @@ from pathlib import Path
 
 from cosent_tf.bert.sources import CONFIG_FILE
 from cosent_tf.errors import UserError
-from cosent_tf.published import ENCODER
 from cosent_tf.readers import read_json
-from cosent_tools.report.published_figures import published_figure, published_settings
+from cosent_tools.report.published_figures import ENCODER, published_figure, published_settings
 
 _SPLITS = ('train', 'valid', 'test')
 _NAMES = {  # in the report

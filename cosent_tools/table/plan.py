@@ -15,7 +15,8 @@ from cosent_tf.bert.sources import find_weights
 from cosent_tf.data import SPLITS, Split, read_split, split_path, tokenize_pairs, tokenize_sentences
 from cosent_tf.methods import find_method
 from cosent_tf.places import MODELS
-from cosent_tf.published import ENCODER, PAIRS
+from cosent_tf.published import PAIRS
+from cosent_tools.report.published_figures import ENCODER
 from cosent_tools.report.render import Section
 from cosent_tools.runs import RunName
 
