@@ -17,7 +17,7 @@ share. `--html` writes a page to explore the errors: movable thresholds, and the
 
 from pathlib import Path
 
-from cosent_tf.cli import exit_on_error, hint, make_parser, this_command
+from cosent_tf.cli import exit_on_error, make_parser, this_command
 from cosent_tf.errors import RunError, UserError
 from cosent_tools.report import render
 from cosent_tools.report.evaluation import count_oddities, evaluate
@@ -54,9 +54,9 @@ def main():
         save_plot(args.plot, results, args.metric)
     if args.html and results:
         save_html(args.html, results, sections)
-        hint(f'\nTo explore the errors, open {args.html} in a browser.')
+        render.hint(f'\nTo explore the errors, open {args.html} in a browser.')
     elif results and args.metric != 'spearman':
-        hint(f'\nTo explore the errors pair by pair: {this_command()} --html report.html')
+        render.hint(f'\nTo explore the errors pair by pair: {this_command()} --html report.html')
     if left_out:
         raise RunError(f'{len(left_out)} of {len(runs)} runs left out: {"; ".join(left_out)}')
 

@@ -25,7 +25,7 @@ from pathlib import Path
 import cosent_tf  # first: it tells what is not installed
 
 # isort: split
-from cosent_tf.cli import exit_on_error, hint, make_parser, positive, this_command
+from cosent_tf.cli import exit_on_error, make_parser, positive, this_command
 from cosent_tools.limits.edits import edit_all
 from cosent_tools.limits.measures import (
     measure_dimensions,
@@ -41,7 +41,7 @@ from cosent_tools.limits.presentation import limits_json, limits_sections
 from cosent_tools.limits.scoring import score_by_interact, score_by_vectors, show
 from cosent_tools.limits.theory import enough_dimensions
 from cosent_tools.limits.trained import check_same_pairs, choose_sentences, open_run
-from cosent_tools.report.render import as_markdown, as_text
+from cosent_tools.report.render import as_markdown, as_text, hint
 
 
 def main():

@@ -29,7 +29,6 @@ from cosent_tf.cli import (
     Settings,
     exit_on_error,
     fill_in,
-    hint,
     make_parser,
     this_command,
     training_parser,
@@ -42,7 +41,7 @@ from cosent_tf.published import TASKS
 from cosent_tf.run.folder import STATE_FILE, is_finished, read_metrics
 from cosent_tf.screen import PART_OF, outlive_screen
 from cosent_tools.download.fetch import check_space
-from cosent_tools.report.render import as_text
+from cosent_tools.report.render import as_text, hint
 from cosent_tools.runs import RunName
 from cosent_tools.table.needs import changed_runs, cost_of, describe_fetching, files_to_fetch
 from cosent_tools.table.plan import Cost, plan_section

@@ -1,7 +1,4 @@
-"""Oddities in the pairs of a task: counted and reported, never changed.
-
-The published figures rest on the files as they are.
-"""
+"""Oddities in the pairs of a task: counted, never mended, as the published figures have them."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations

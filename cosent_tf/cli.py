@@ -36,13 +36,9 @@ class Settings:
 
 
 def parse_args(doc: str, method: str, settings: Settings) -> argparse.Namespace:
-    """Parse the flags of a training script, and check that the files are there.
+    """Parse the flags of a training script; UserError if they conflict, or if files are missing.
 
-    The settings are the defaults; DEMO has a maxlen of its own, and a learning rate for its tiny
-    BERT.
-
-    Raises:
-        UserError: flags that exclude each other, or missing files.
+    The settings are the defaults. DEMO has its own maxlen, and a learning rate for its tiny BERT.
     """
     parser = training_parser(doc)
     parser.epilog = (
@@ -158,12 +154,6 @@ def seed(text: str) -> int:
 def this_command(*without: str) -> str:
     """Return the command that started this script, without some of its flags."""
     return f'python {shlex.join(word for word in sys.argv if word not in without)}'
-
-
-def hint(text: str) -> None:
-    """Suggest the next command, on a terminal only; on stderr, as results are on stdout."""
-    if sys.stdout.isatty():
-        print(text, file=sys.stderr)
 
 
 def exit_on_error(main: Callable[[], None]) -> None:

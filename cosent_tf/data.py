@@ -203,9 +203,7 @@ class Batches:
     def count_one_class(self) -> int:
         """Return how many batches of the first epoch hold a single class or grade."""
         order = np.random.RandomState(self.seed).permutation(len(self.labels))
-        starts = range(0, len(order), self.batch_size)
-        batches = (self.labels[order[start : start + self.batch_size]] for start in starts)
-        return sum(not has_two_labels(labels) for labels in batches)
+        return sum(not has_two_labels(self.labels[examples]) for examples in self._split(order))
 
     def epochs(self, first: int = 0, parts: int = 1, own: slice = slice(1)) -> Iterator[tuple]:
         """Yield (token_ids (rows, L) int32, labels (rows, 1) int32) from epoch `first` on.
@@ -217,10 +215,11 @@ class Batches:
         for _ in range(first):
             random.permutation(len(self.labels))
         while True:
-            order = random.permutation(len(self.labels))
-            for start in range(0, len(order), self.batch_size):
-                examples = order[start : start + self.batch_size]
+            for examples in self._split(random.permutation(len(self.labels))):
                 yield from map(self.batch, np.array_split(examples, parts)[own])
+
+    def _split(self, order: np.ndarray) -> list[np.ndarray]:
+        return np.split(order, range(self.batch_size, len(order), self.batch_size))
 
     def batch(self, examples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows and labels of the `examples` (B,), numbers from 0 to n − 1."""

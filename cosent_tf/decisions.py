@@ -72,13 +72,13 @@ def fit_rule(
     Args:
         labels: (n,) numbers.
         scores: (n,), or (n, C) probabilities.
-        method: that made the scores. The threshold is unbounded if the method's scores are, or if
-            any score lies outside [-1, 1].
+        method: that made the scores. Unless its row says otherwise, they count as unbounded only
+            if any lies outside [-1, 1].
         metric: 'accuracy' or 'f1', for which a threshold is fitted.
         search: for a threshold, 'powell' (accuracy only) or 'exact'.
 
     Raises:
-        UserError: a threshold cannot be fitted on one class; and as the searches.
+        UserError: a single class, which fits no threshold; and as the searches.
     """
     if scores.ndim == 2:
         weights, _ = powell_class_weights(labels, scores)

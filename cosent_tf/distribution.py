@@ -15,7 +15,7 @@ import numpy as np
 
 from cosent_tf.bert.compat import has_hidden_gpu, tf
 from cosent_tf.errors import RunError, UserError
-from cosent_tf.process import use_cpu
+from cosent_tf.process import use_cores
 
 STRATEGIES = {
     'one': lambda: None,
@@ -28,7 +28,8 @@ PREFETCHED = 8  # parts of batches prepared in advance
 def use_device(name: str) -> None:
     """Use the GPUs, if any (auto), or none (cpu); call it before TensorFlow is used."""
     if name == 'cpu':
-        use_cpu()
+        tf.config.set_visible_devices([], 'GPU')
+        use_cores()
     elif has_hidden_gpu():
         why = 'TF_CPP_MIN_LOG_LEVEL=0 in the environment shows why'
         if importlib.util.find_spec('nvidia') is None:
@@ -105,10 +106,7 @@ def copy_from_chief(variables: Collection[tf.Variable]) -> None:
 
 
 def from_chief(arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """Return the chief's values; other processes pass any of the same shape.
-
-    It raises a RunError if another process has ended.
-    """
+    """Return the chief's values, or raise a RunError; others pass any of the same shape."""
     if not has_workers():
         return arrays
 

@@ -37,12 +37,7 @@ def cosent_loss(y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
 def cosent_score_loss(y_true: tf.Tensor, scores: tf.Tensor) -> tf.Tensor:
     """Return the CoSENT loss of a model's own scores, without cosine and factor 20.
 
-    | argument | shape  | content                            |
-    |----------|--------|------------------------------------|
-    | y_true   | (B, 1) | labels of any number of levels     |
-    | scores   | (B, 1) | one number per pair, of any size   |
-
-    Returns a float32 scalar for any precision of `scores`, as `cosent_loss`.
+    Labels and scores are (B, 1); the scalar is as that of `cosent_loss`.
     """
     labels = tf.cast(tf.reshape(y_true, [-1]), tf.float32)  # (B,)
     scores = tf.cast(tf.reshape(scores, [-1]), tf.float64)  # (B,)

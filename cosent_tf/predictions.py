@@ -17,10 +17,10 @@ _INTEGER = re.compile(r'[+-]?[0-9]{1,18}')
 
 
 class Predictions(NamedTuple):
-    """Labels (n,) int64 or float64, all NaN if unlabelled; scores (n,) or (n, C) float64; texts."""
+    """The labels, scores and texts of a split."""
 
-    labels: np.ndarray
-    scores: np.ndarray
+    labels: np.ndarray  # (n,) int64 or float64, all NaN if there are none
+    scores: np.ndarray  # (n,) or (n, C) float64
     texts: list[tuple[str, str]]  # n pairs
 
     def has_pairs_of(self, other: 'Predictions') -> bool:

@@ -32,19 +32,10 @@ def configure_process() -> None:
     grow_gpu_memory()
 
 
-def use_cpu() -> None:
-    """Hide the GPUs of this machine; call it before TensorFlow is used."""
-    import tensorflow as tf
-
-    tf.config.set_visible_devices([], 'GPU')
-    use_cores()
-
-
 def grow_gpu_memory() -> None:
     """Let TensorFlow allocate GPU memory as needed, not all at once: others may use the GPU too.
 
-    It has no effect on GPUs already in use or configured otherwise, nor under
-    TF_FORCE_GPU_ALLOW_GROWTH=false.
+    No effect on GPUs in use or configured otherwise, nor under TF_FORCE_GPU_ALLOW_GROWTH=false.
     """
     import tensorflow as tf
 
@@ -75,8 +66,8 @@ def keep_freed_memory() -> None:
 
     A step on the CPU allocates and frees gigabytes in blocks of megabytes. By default each is an
     mmap of its own, or shrinks the heap when freed, and the kernel must zero every page again. The
-    price is that the process never shrinks. It must happen before the first thread starts, and has
-    no effect without glibc, or if the environment has settings for its malloc.
+    price is a process that never shrinks. No effect after the first thread has started, without
+    glibc, or if the environment has settings for its malloc.
     """
     is_chosen = any(name.startswith('MALLOC_') for name in os.environ)
     is_chosen |= 'glibc.malloc' in os.environ.get('GLIBC_TUNABLES', '')

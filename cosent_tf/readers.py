@@ -59,11 +59,7 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def read_json(path: str | Path, kind: type = dict) -> dict | list:
-    """Return the content of a JSON file, a dict or a list.
-
-    Raises:
-        UserError: as `iter_lines`, not JSON (with the line), or not of this `kind`.
-    """
+    """Return the content of a JSON file, a dict or a list; UserError if it is not of this kind."""
     return _parse_json(Path(path), 1, '\n'.join(iter_lines(path)), kind)
 
 
@@ -71,10 +67,7 @@ def iter_pairs(path: str | Path) -> Iterator[tuple[int, Pair | None]]:
     """Yield line number and pair (text1, text2, label), or None for a line without these fields.
 
     Tabs and line ends within texts, which .csv and .jsonl can have, become spaces. The tokenizer
-    does the same, and every pair then fits on one line of the predictions.
-
-    Raises:
-        UserError: as `read_pairs`.
+    does the same, and every pair then fits on a line of predictions. Errors as in `read_pairs`.
     """
     path = Path(path)
     rows = ROW_READERS.get(Path(path.name.removesuffix('.gz')).suffix, _rows_of_data)

@@ -23,8 +23,8 @@ codecs.register_error('cosent_tf.plain', _plain)
 class Screen:
     """A standard stream that fails at most once: later output is dropped.
 
-    The error is kept, and raised if the stream `is_needed`, else printed on stderr. The stream is
-    None, as in Python, if it was closed from the start; all output is then dropped.
+    The error is raised if the stream `is_needed`, else printed on stderr. A stream closed from the
+    start is None in Python, and drops all output.
     """
 
     def __init__(self, stream: TextIO | None, is_needed: bool) -> None:

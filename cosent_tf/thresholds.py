@@ -64,11 +64,7 @@ def best_threshold(
         y_true, y_score: as for `powell_threshold`; scores of any scale.
         metric: 'accuracy', or 'f1' of class 1 (0 if nothing is, or is predicted, positive).
 
-    Returns:
-        (threshold, value of the metric) as floats; `score > threshold` is positive.
-
-    Raises:
-        UserError: as for `powell_threshold`, or an unknown metric.
+    Returns (threshold, value of the metric), and raises a UserError, as `powell_threshold`.
     """
     labels, scores = _checked_binary(y_true, y_score)
     order = np.argsort(scores)

@@ -129,10 +129,13 @@ def test_faults_leave_a_run_that_can_go_on(short, run, tmp_path, monkeypatch):
         patch.setattr(EndOfEpoch, 'on_train_batch_end', spoils_step_7(EndOfEpoch))
         code, message = train()
     assert code == 1 and message.count('\n') == 1
-    assert 'the loss is nan at step 7, in epoch 2; epoch 1 is kept' in message
+    assert 'the loss is nan at step 7, in epoch 2; epoch 1 is saved' in message
     saved = (folder / 'state.h5').read_bytes()
 
-    for more, told in (([], '--resume goes on'), (['--resume', '--lr', '1'], '--lr 0.001, now 1')):
+    for more, told in (
+        ([], '--resume continues it'),
+        (['--resume', '--lr', '1'], '--lr 0.001, now 1'),
+    ):
         code, message = train(*more)
         assert code == 2 and told in message
 

@@ -163,10 +163,8 @@ def start_run(args: Namespace) -> Run:
     keras.mixed_precision.set_global_policy(POLICIES[args.precision])
     run = Run(args)
     is_done = distribution.is_chief() and run.open()
-    [is_done] = distribution.from_chief(
-        [np.array([is_done], np.int32)]
-    )  # or others end with a refused chief
-    if is_done[0]:
+    [[is_done]] = distribution.from_chief([np.array([is_done], np.int32)])  # all end with the chief
+    if is_done:
         raise SystemExit(0)
     device, libraries = device_name(), versions()
     others = f' and {distribution.replicas() - 1} more' if distribution.replicas() > 1 else ''

@@ -25,10 +25,7 @@ def write_state(path: Path, state: State, model: keras.Model) -> None:
 
 
 def read_state(path: Path, model: keras.Model) -> State:
-    """Load what `write_state` wrote; a UserError if it is broken or of another model.
-
-    Without a file, return the state at the start.
-    """
+    """Load what `write_state` wrote, if anything; UserError if broken or of another model."""
     if not path.exists():
         return State()
     variables = state_variables(model)

@@ -1,6 +1,7 @@
 """The layout of reports: sections as text or as markdown, results as JSON."""
 
 import io
+import sys
 from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
@@ -152,3 +153,9 @@ def _overlap(results: list[Result]) -> list[dict]:
         }
         for overlap in split_by_overlap(results)
     ]
+
+
+def hint(text: str) -> None:
+    """Suggest the next command, on a terminal only; on stderr, as results are on stdout."""
+    if sys.stdout.isatty():
+        print(text, file=sys.stderr)
