@@ -1,12 +1,12 @@
-"""CoSENT: a sentence encoder trained so that similar pairs have the higher cosine.
+"""CoSENT: a sentence encoder trained so that more similar pairs have higher cosines.
 
     python train_cosent.py --task BQ
 
-Method: both sentences of a pair go through the same BERT, one by one; u, v are their [CLS] vectors.
+Method: both sentences of a pair go through the same BERT separately; u, v are their [CLS] vectors.
 The loss of a batch is log(1 + sum exp(20 cos(i) - 20 cos(j))) over all pairs of examples (i, j)
 with label_i < label_j. A pair is scored by cos(u, v).
 
-Published test accuracy (%, kexue.fm/archives/8860), and ours: python eval_accuracy.py
+Published test accuracy (%, kexue.fm/archives/8860); ours: python eval_accuracy.py
 
               ATEC    BQ      LCQMC   PAWSX   Avg
     BERT      85.81   83.24   86.67   76.30   83.00
@@ -37,7 +37,7 @@ def main():
     args = parse_args(__doc__, 'cosent', SETTINGS)
     run = start_run(args)
 
-    # data: text1 \t text2 \t label a line
+    # data: text1 \t text2 \t label per line
     splits = read_task(args.data_dir, args.task)
     tokenizer = load_tokenizer(args.bert_dir)
     inputs = {

@@ -1,11 +1,11 @@
-"""Interact: both sentences in one input, the model that sentence vectors are measured against.
+"""Interact: both sentences in one input, the model that sentence vectors are compared with.
 
     python train_interact.py --task BQ
 
 Method: BERT reads "[CLS] a [SEP] b [SEP]", segment ids all 0. A dense layer on the [CLS] vector
 gives class probabilities, trained by cross-entropy. A pair is scored by the probability of class 1.
 
-Published test accuracy (%, kexue.fm/archives/8860), and ours: python eval_accuracy.py
+Published test accuracy (%, kexue.fm/archives/8860); ours: python eval_accuracy.py
 
               ATEC    BQ      LCQMC   PAWSX   Avg
     BERT      85.49   83.88   87.80   81.30   84.62
@@ -36,17 +36,17 @@ def main():
     args = parse_args(__doc__, 'interact', SETTINGS)
     run = start_run(args)
 
-    # data: text1 \t text2 \t label a line
+    # data: text1 \t text2 \t label per line
     splits = read_task(args.data_dir, args.task)
     classes = class_count(splits)
     if classes > 2 and args.select == 'spearman':
-        raise UserError(f'--select spearman: {classes} classes give no one score to be ranked by')
+        raise UserError(f'--select spearman: {classes} classes have no single score to rank by')
     tokenizer = load_tokenizer(args.bert_dir)
     inputs = {
         name: tokenize_pairs(tokenizer, split.pairs, args.maxlen) for name, split in splits.items()
     }
 
-    # batches: a row and a label for each pair
+    # batches: one row and one label per pair
     batches = Batches(inputs['train'], splits['train'].labels, args.batch_size, args.seed)
 
     # model

@@ -1,11 +1,11 @@
-"""Interact with the CoSENT loss: both sentences in one input, trained as a ranking.
+"""Interact with the CoSENT loss: both sentences in one input, trained to rank pairs.
 
     python train_interact_cosent.py --task BQ
 
 Method: BERT reads "[CLS] a [SEP] b [SEP]", segment ids all 0. A dense layer on the [CLS] vector
-gives one number, trained by the CoSENT loss on the number itself. A pair is scored by the number.
+gives one number, the score of the pair, trained by the CoSENT loss on the number itself.
 
-Published test accuracy (%, kexue.fm/archives/9341), and ours: python eval_accuracy.py
+Published test accuracy (%, kexue.fm/archives/9341); ours: python eval_accuracy.py
 
               ATEC    BQ      LCQMC   PAWSX   Avg
     BERT      85.55   83.73   87.92   81.85   84.76
@@ -35,14 +35,14 @@ def main():
     args = parse_args(__doc__, 'interact_cosent', SETTINGS)
     run = start_run(args)
 
-    # data: text1 \t text2 \t label a line
+    # data: text1 \t text2 \t label per line
     splits = read_task(args.data_dir, args.task)
     tokenizer = load_tokenizer(args.bert_dir)
     inputs = {
         name: tokenize_pairs(tokenizer, split.pairs, args.maxlen) for name, split in splits.items()
     }
 
-    # batches: a row and a label for each pair
+    # batches: one row and one label per pair
     batches = Batches(inputs['train'], splits['train'].labels, args.batch_size, args.seed)
 
     # model

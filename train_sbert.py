@@ -2,11 +2,11 @@
 
     python train_sbert.py --task BQ
 
-Method: both sentences of a pair go through the same BERT, one by one; u, v are their [CLS] vectors.
-The loss is the cross-entropy of softmax(dense([u, v, |u - v|])). A pair is scored by cos(u, v): the
+Method: both sentences of a pair go through the same BERT separately; u, v are their [CLS] vectors.
+The loss is the cross-entropy of softmax(dense([u, v, |u - v|])). A pair is scored by cos(u, v); the
 dense layer serves training only.
 
-Published test accuracy (%, kexue.fm/archives/8860), and ours: python eval_accuracy.py
+Published test accuracy (%, kexue.fm/archives/8860); ours: python eval_accuracy.py
 
               ATEC    BQ      LCQMC   PAWSX   Avg
     BERT      84.93   82.46   87.42   65.33   80.04
@@ -43,7 +43,7 @@ def main():
     args = parse_args(__doc__, 'sbert', SETTINGS)
     run = start_run(args)
 
-    # data: text1 \t text2 \t label a line
+    # data: text1 \t text2 \t label per line
     splits = read_task(args.data_dir, args.task)
     classes = class_count(splits)
     tokenizer = load_tokenizer(args.bert_dir)

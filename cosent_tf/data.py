@@ -87,8 +87,7 @@ def split_path(data_dir: str | Path, task: str, split: str) -> Path:
 def class_count(splits: dict[str, Split]) -> int:
     """Return the number of classes C of labels 0 … C−1, at least 2.
 
-    Raises:
-        UserError: a label is not an integer, is negative, or has no example in train.
+    Other labels, and classes without an example in train, are a UserError.
     """
     train = splits['train']
     classes = max(2, int(train.labels.max()) + 1)

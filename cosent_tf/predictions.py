@@ -64,10 +64,8 @@ def read_predictions(path: str | Path) -> Predictions:
 
     The file is UTF-8, with tab-separated lines that end in a line feed. The first is the header
     `label score text1 text2` or `label score_0 … score_C-1 text1 text2`. Either all labels are
-    empty or none is; they become int64 if all are written as integers.
-
-    Raises:
-        UserError: with path and line, for any fault: nothing is skipped or repaired.
+    empty or none is; they become int64 if all are written as integers. Any fault is a UserError
+    with path and line: nothing is skipped or repaired.
     """
     path = Path(path)
     header, *lines = _read_lines(path)

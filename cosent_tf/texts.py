@@ -7,9 +7,8 @@ from itertools import islice
 def iter_texts(texts: Iterable[str], name: str = 'texts') -> Iterator[str]:
     """Yield the strings of a list, one-dimensional array, table column, generator, …
 
-    Raises:
-        TypeError: anything else, a single text too: its characters would be taken for texts. The
-            message calls them `name`.
+    Anything else is a TypeError that calls it `name`; a single text too, as its characters would be
+    taken for texts.
     """
     for number, text in enumerate(_items(texts, name, 'a list of strings (one text: [text])')):
         if not isinstance(text, str):
@@ -20,8 +19,7 @@ def iter_texts(texts: Iterable[str], name: str = 'texts') -> Iterator[str]:
 def iter_pairs(pairs: Iterable[Iterable], name: str = 'pairs') -> Iterator[tuple[str, str]]:
     """Yield text1, text2 of the rows of a list, array (n, 2), generator, …; drop further fields.
 
-    Raises:
-        TypeError: anything else, a single pair too: its texts would be taken for pairs.
+    Anything else is a TypeError; a single pair too, as its texts would be taken for pairs.
     """
     for number, pair in enumerate(_items(pairs, name, 'a list of pairs (two columns: zip(a, b))')):
         row = f'{name}[{number}]'

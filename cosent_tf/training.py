@@ -108,10 +108,8 @@ class EndOfEpoch(keras.callbacks.Callback):
 def fit(model: Model, batches: Batches, score: Score, splits: dict[str, Split], run: Run) -> None:
     """Train, keep the epoch with the best `--select` on valid, and score test once with it.
 
-    The model is compiled and maps token ids to outputs; `splits` are train, valid and test.
-
-    Raises:
-        RunError: loss not finite, out of memory, interrupted, …; the message says what to do.
+    The model is compiled and maps token ids to outputs; `splits` are train, valid and test. What
+    stops it (loss not finite, out of memory, Ctrl-C, …) is a RunError that says what to do.
     """
     args = run.args
     if args.micro_batch:

@@ -34,10 +34,8 @@ def find_changes(folder: Path, args: Namespace, now: dict[str, dict[str, str]]) 
 
     Paths are compared after resolving links. Flags newer than the run had their defaults. Missing
     weights are no change: a run has its own from epoch 1 on. Folders that are None in `args`, and
-    kinds that are not in `now`, the present `checksums`, are not compared.
-
-    Raises:
-        UserError: config.json is broken, or does not say how the run was started.
+    kinds that are not in `now`, the present `checksums`, are not compared. A config.json that does
+    not say how the run was started is a UserError.
     """
     defaults = vars(training_parser('').parse_args(['--task', '']))
     try:
