@@ -87,7 +87,7 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     add('--model', help=text)
     add('--bert_dir', help='folder of the pretrained encoder, or hf:NAME[@REVISION]')
     add('--data_dir', help=f'folder of the tasks (default: {DATA_DIR})')
-    add('--runs_dir', default='runs', help='folder in which the run gets its own (default: runs)')
+    add('--runs_dir', default='runs', help='folder of all runs (default: runs)')
     add('--epochs', type=positive(int), help='number of epochs (default: as published)')
     add('--batch_size', type=positive(int), help='pairs per step (default: as published)')
     text = 'encode N pairs at a time per device: same loss, less memory, slower (default: all)'
@@ -96,10 +96,10 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     add('--maxlen', type=positive(int), help='maximum tokens per input (default: as published)')
     text = 'dropout of hidden states and attention weights (default: 0.1)'
     add('--dropout_rate', type=fraction, default=0.1, help=text)
-    text = 'seed for initialization, example order and dropout (default: 42)'
+    text = 'seed for initialisation, example order and dropout (default: 42)'
     add('--seed', type=seed, default=42, help=text)
-    text = 'validation metric that picks the epoch to keep (default: accuracy; grades: spearman)'
-    add('--select', choices=('accuracy', 'spearman'), default='accuracy', help=text)
+    text = 'validation metric that picks the checkpoint to keep (default: accuracy; graded labels: '
+    add('--select', choices=('accuracy', 'spearman'), default='accuracy', help=f'{text}spearman)')
     text = '[CLS] vector (default, as published), mean, pooler, or pooler without tanh (SimBERT)'
     add('--pooling', choices=POOLINGS, default='cls', help=text)
     text = 'floating-point format to train in (default: fp32)'
@@ -109,7 +109,7 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     text = 'one device (default), all GPUs of this machine, or the machines of TF_CONFIG'
     add('--strategy', choices=('one', 'mirrored', 'multiworker'), default='one', help=text)
     add('--jit', action='store_true', help='compile the encoder with XLA for training')
-    add('--keep_padding', action='store_true', help='compute padding too: slower, same result')
+    add('--keep_padding', action='store_true', help='encode padding, too: slower, same result')
     add('--resume', action='store_true', help='continue an interrupted run, or start a new one')
     add('--overwrite', action='store_true', help='start over, even if the run is finished')
     return parser

@@ -54,7 +54,7 @@ def powell_threshold(
 def best_threshold(
     y_true: ArrayLike, y_score: ArrayLike, metric: str = 'accuracy'
 ) -> tuple[float, float]:
-    """Find the exact optimum over all thresholds, in O(n log n).
+    """Find the exact optimum over all thresholds, in O(n log n); equal scores stay together.
 
     Of several best cuts, the one in the widest gap between two scores is taken. The threshold is
     finite, and decides the same after scores and threshold are rounded to float32, unless that
