@@ -4,25 +4,25 @@
                      --vectors runs/PAWSX.bert.cosent.seed42
                      [--sentences 128] [--format text|markdown|json] [--plot FILE.png]
 
-kexue.fm/archives/8860 says that what interaction does, vectors can almost do; and that they fall
-behind where language is adversarial, because a cosine is continuous. Here each step is measured,
-on two finished runs of one task with labels 0 and 1:
+kexue.fm/archives/8860 argues that vectors can do almost all that interaction does, and that they
+fall behind where language is adversarial, because a cosine is continuous. This script measures each
+step of the argument on two finished runs of a task with labels 0 and 1:
 
-1. a similarity matrix is a matrix of inner products: is it, and what does that take?
-2. how many dimensions that needs, against 8·ln n (archives/8706)
-3. continuity against adversity: AUC by overlap, and edits that change what a sentence says
-4. vectors can be fitted to it, but they overfit: loss and accuracy by epoch
-5. the triangle that vectors cannot break, and interaction can
+1. whether a similarity matrix is a matrix of inner products, and what it takes to make it one
+2. the number of dimensions that needs, compared with 8·ln n (archives/8706)
+3. continuity against adversity: AUC by overlap, and edits that change the meaning of a sentence
+4. vectors can be fitted, but they overfit: loss and accuracy by epoch
+5. the triangle inequality, which vectors cannot break and interaction can
 6. the price of both
 
-Interact scores all ordered pairs of the sentences, 16,384 of 128. Its score is the probability of
-class 1. The number of Interact with the CoSENT loss, which has no bounds, is made one by
-sigmoid(number − threshold): same order, same decisions.
+Interact scores all ordered pairs of the sentences, 16,384 for 128 sentences. Its score is the
+probability of class 1. The unbounded score of Interact with the CoSENT loss is mapped to one by
+sigmoid(score − threshold), which keeps the order and the decisions.
 """
 
 from pathlib import Path
 
-import cosent_tf  # first: it tells what is not installed
+import cosent_tf  # first: it reports what is not installed
 
 # isort: split
 from cosent_tf.cli import exit_on_error, make_parser, positive, this_command
@@ -54,7 +54,7 @@ def main():
     by_interact = score_by_interact(interact, texts, chains)
     by_vectors, unit = score_by_vectors(vectors, texts, chains)  # (n, D)
     scores = {'interact': by_interact, 'vectors': by_vectors}
-    show('fewer dimensions, and a simulation of many sentences …')
+    show('reducing dimensions, and simulating many sentences …')
 
     # 1. a similarity matrix is a matrix of inner products
     matrix, represented = measure_similarity(by_interact)
@@ -85,26 +85,39 @@ def main():
             'products_per_second': measure_products(unit.shape[1]),
         },
     }
-    formats = {'text': as_text, 'markdown': as_markdown}
-    as_format = formats.get(args.format)
-    print(as_format(limits_sections(report)) if as_format else limits_json(report), end='')
+    if args.format == 'json':
+        print(limits_json(report), end='')
+    else:
+        as_format = {'text': as_text, 'markdown': as_markdown}[args.format]
+        print(as_format(limits_sections(report)), end='')
     if args.plot:
         save_limits_plot(args.plot, report)
     else:
-        hint(f'\nThe same as a picture: {this_command()} --plot limits.png')
+        hint(f'\nTo draw it as a picture: {this_command()} --plot limits.png')
 
 
 def parse_args():
     parser = make_parser(__doc__)
     add = parser.add_argument
-    add('--interact', type=Path, required=True, metavar='RUN', help='a finished run of Interact')
-    add('--vectors', type=Path, required=True, metavar='RUN', help='of CoSENT or Sentence-BERT')
-    add('--sentences', type=positive(int), default=128, help='of valid (default: 128)')
+    add('--interact', type=Path, required=True, metavar='RUN', help='finished run of Interact')
+    add(
+        '--vectors',
+        type=Path,
+        required=True,
+        metavar='RUN',
+        help='finished run of CoSENT or Sentence-BERT',
+    )
+    add(
+        '--sentences',
+        type=positive(int),
+        default=128,
+        help='number of valid sentences (default: 128)',
+    )
     add('--format', choices=['text', 'markdown', 'json'], default='text', help='default: text')
-    add('--plot', type=Path, metavar='FILE.png', help='also draw it')
+    add('--plot', type=Path, metavar='FILE.png', help='also draw the report as a picture')
     args = parser.parse_args()
     if args.sentences < 3:
-        parser.error(f'--sentences {args.sentences}: a triangle needs 3')
+        parser.error(f'--sentences {args.sentences}: a triangle needs at least 3')
     if args.plot and args.plot.suffix != '.png':
         parser.error(f'--plot {args.plot}: the name must end in .png')
     return args

@@ -270,7 +270,7 @@ def test_a_number_without_bounds_becomes_a_similarity(start, monkeypatch):
 
 
 WRONG = {
-    'no run': ({'interact': 'no.bert.interact.seed1'}, 'no folder of a run'),
+    'no run': ({'interact': 'no.bert.interact.seed1'}, 'not the folder of a run'),
     'vectors for Interact': ({'interact': VECTORS}, 'must be interact or interact_cosent, not '),
     'Interact for vectors': ({'vectors': INTERACT}, 'must be cosent or sbert, not interact'),
     'another task': ({'vectors': 'OTHER.bert.cosent.seed1'}, 'the tasks differ: TOY and OTHER'),
@@ -278,7 +278,7 @@ WRONG = {
     'unfinished': ({'vectors': 'TOY.bert.cosent.seed3'}, 'no metrics.json: unfinished'),
     'grades': ({'vectors': 'TOY.bert.cosent.seed4'}, 'the labels must be 0 and 1'),
     'no history': ({'vectors': 'TOY.bert.cosent.seed5'}, 'history.csv: not the history of a run'),
-    'too few': ({'sentences': 1000}, 'there are only'),
+    'too few': ({'sentences': 1000}, 'different ones'),
 }
 
 

@@ -1,7 +1,8 @@
-"""Small edits that change what a Chinese sentence says: language is adversarial, says the article.
+"""Small edits that change the meaning of a Chinese sentence.
 
-kexue.fm/archives/8860: two sentences of nearly the same characters may say the opposite. The edits
-know no grammar, so that some give nonsense instead; that is another sentence, too.
+According to kexue.fm/archives/8860 language is adversarial: two sentences of nearly the same
+characters may have opposite meanings. The edits know no grammar; some give nonsense, which is a
+different sentence, too.
 """
 
 import re
@@ -14,36 +15,36 @@ import numpy as np
 
 from cosent_tf.errors import UserError
 
-TIMES = 4  # edits of a sentence, one after the other
+TIMES = 4  # successive edits of a sentence
 
 HAN = '[\u4e00-\u9fff]'  # a Chinese character
-NEGATED = '[是会能可应要在想用]'  # 不 before one of these denies what the sentence says
+NEGATED = '[是会能可应要在想用]'  # 不 before one of these negates the sentence
 
 
 class Chain(NamedTuple):
-    """A sentence, and it after 1 … TIMES edits of a kind."""
+    """A sentence, and its versions after 1 … TIMES edits of a kind."""
 
     kind: str
     texts: list[str]
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """The sentence with itself, with each edited one; then the first edited with the second."""
+        """The sentence with itself and each edited version; then the first two edited versions."""
         return [(self.texts[0], text) for text in self.texts] + [(self.texts[1], self.texts[2])]
 
 
 class Change(NamedTuple):
-    """What some edits of a kind do to a score, on average."""
+    """The mean effect of some edits of a kind on a score."""
 
     kind: str
     edits: int
     sentences: int
-    change: float | None  # of the score: 0 is a sentence with itself, 1 two different ones
+    change: float | None  # of the score: 0 is a sentence with itself, 1 two unrelated ones
     different: float  # share of the edited sentences below the threshold
 
 
 def insert_not(text: str, random: np.random.Generator, alphabet: str) -> str | None:
-    """Insert 不 before one of NEGATED, else before any Chinese character, that has none yet."""
+    """Insert 不 before one of NEGATED, else any Chinese character, that has no 不 yet."""
     for denied in (NEGATED, HAN):
         places = [found.start() for found in re.finditer(f'(?<!不)(?!不){denied}', text)]
         if places:
@@ -64,7 +65,7 @@ def swap(text: str, random: np.random.Generator, alphabet: str) -> str | None:
 
 
 def exchange(text: str, random: np.random.Generator, alphabet: str) -> str | None:
-    """Put another character, of `alphabet`, in the place of a Chinese one."""
+    """Replace a Chinese character by one of `alphabet`."""
     places = [found.start() for found in re.finditer(HAN, text)]
     if not places:
         return None
@@ -76,10 +77,10 @@ EDITS = {'insert 不': insert_not, 'swap two': swap, 'exchange one': exchange}
 
 
 def edit_all(texts: list[str]) -> list[Chain]:
-    """Edit every sentence in every way in which TIMES edits give as many other sentences.
+    """Return the chains of TIMES edits, all with different results, of every sentence and kind.
 
     Raises:
-        UserError: there is none.
+        UserError: there are none.
     """
     random = np.random.default_rng(0)
     alphabet = ''.join(re.findall(HAN, ''.join(texts))) or '不'
@@ -96,7 +97,7 @@ def edit_all(texts: list[str]) -> list[Chain]:
 
 def _edit(text: str, edit: Callable[[str], str | None]) -> list[str]:
     chain = [text]
-    for _ in range(20 * TIMES):  # more than TIMES, as an edit may take back another one
+    for _ in range(20 * TIMES):  # more than TIMES, as an edit may undo another one
         edited = edit(chain[-1])
         if edited is not None and edited not in chain and len(chain) <= TIMES:
             chain.append(edited)
@@ -106,20 +107,20 @@ def _edit(text: str, edit: Callable[[str], str | None]) -> list[str]:
 def changes(
     chains: list[Chain], scores: np.ndarray, threshold: float, unrelated: float
 ) -> list[Change]:
-    """Return what every kind and number of edits does to the scores.
+    """Return the effect of every kind and number of edits on the scores.
 
     Args:
-        chains: what `edit_all` returns.
-        scores: of their pairs, (chains, TIMES + 2).
-        threshold: a score above it calls two sentences similar.
-        unrelated: the mean score of two different sentences, nearly all unrelated.
+        chains: the result of `edit_all`.
+        scores: scores of their pairs, (chains, TIMES + 2).
+        threshold: pairs with a score above it are similar.
+        unrelated: mean score of two different sentences, nearly all of which are unrelated.
     """
     kinds = np.array([chain.kind for chain in chains])
     rows = []
     for kind in dict.fromkeys(kinds.tolist()):
         same, *edited = scores[kinds == kind].T[: TIMES + 1]
         for times, after in enumerate(edited, 1):
-            span = same.mean() - unrelated  # a collapsed run has none
+            span = same.mean() - unrelated  # not above 0 if a run has collapsed
             change = float((same.mean() - after.mean()) / span) if span > 0 else None
             rows.append(Change(kind, times, len(after), change, float(np.mean(after <= threshold))))
     return rows

@@ -1,4 +1,4 @@
-"""What the report consists of: each step of the theory, measured on the scores of both methods."""
+"""The figures of the report: each step of the theory, measured on the scores of both methods."""
 
 import time
 from itertools import pairwise
@@ -11,14 +11,14 @@ from cosent_tools.limits.scoring import MethodScores
 from cosent_tools.limits.trained import TrainedRun
 from cosent_tools.report.overlap import BINS, character_overlap
 
-SIZES = (10**4, 10**5, 10**6)  # of the simulation
-WIDTH = 768  # of the article's vectors
+SIZES = (10**4, 10**5, 10**6)  # simulated sentences
+WIDTH = 768  # dimensions of the article's vectors
 RESAMPLES = 1000
-MIN_PAIRS = 5  # of either class, below which no AUC is given
+MIN_PAIRS = 5  # of each class; below it no AUC is given
 
 
 def measure_similarity(scores: MethodScores) -> tuple[dict, np.ndarray]:
-    """Return what the matrix of scores is like, and B, whose inner products they are."""
+    """Return properties of the matrix of scores, and B, whose inner products the scores are."""
     similarity = theory.symmetric(scores.matrix)
     shift, represented = theory.represent(similarity)  # BBᵀ = S + c·I
     cosines, unit = similarity / (1 + shift), represented / (1 + shift) ** 0.5
@@ -34,19 +34,19 @@ def measure_similarity(scores: MethodScores) -> tuple[dict, np.ndarray]:
 
 
 def measure_dimensions(scores: MethodScores, vectors: np.ndarray) -> list[dict]:
-    """Return what fewer dimensions leave of the vectors that represent the scores."""
+    """Return how well fewer dimensions preserve the vectors that represent the scores."""
     return theory.dimension_curve(theory.symmetric(scores.matrix), vectors, scores.threshold)
 
 
 def simulate_many(margin: float) -> list[theory.Simulated]:
-    """Project up to a million vectors to as many dimensions as they need, and to the article's."""
+    """Project up to a million vectors to 8·ln n dimensions, and to as many as the article's."""
     return [
         theory.simulate(n, d, margin) for n in SIZES for d in (theory.enough_dimensions(n), WIDTH)
     ]
 
 
 def measure_overlap(interact: TrainedRun, vectors: TrainedRun) -> list[dict]:
-    """Return AUC and interval of both runs on all valid pairs, and by their overlap."""
+    """Return AUC and confidence interval of both runs on all valid pairs, and by overlap."""
     labels, texts = interact.valid.labels, interact.valid.texts
     bins = np.digitize(character_overlap(texts), BINS[1:-1])
     chosen = {'all': bins >= 0}
@@ -86,13 +86,13 @@ def auc_interval(labels: np.ndarray, scores: np.ndarray) -> tuple[float, float, 
 
 
 def measure_edits(scores: MethodScores, chains: list[Chain]) -> list[Change]:
-    """Return what edits do to the scores, in terms of two of the sampled sentences."""
+    """Return the effect of edits on the scores, relative to two of the sampled sentences."""
     unrelated = theory.mean_of_pairs(scores.matrix)
     return changes(chains, scores.edited, scores.threshold, unrelated)
 
 
 def measure_triangles(scores: MethodScores) -> dict[str, theory.Triangles]:
-    """Count over all triples of sentences; and of a sentence, it edited once, and twice."""
+    """Count over all triples of sentences, and of sentences with their first two edits."""
     similarity = theory.symmetric(scores.matrix)
     return {
         'all': theory.all_triangles(similarity, scores.threshold),
@@ -101,7 +101,7 @@ def measure_triangles(scores: MethodScores) -> dict[str, theory.Triangles]:
 
 
 def measure_products(width: int) -> float:
-    """Return how many inner products of vectors a matrix product makes per second."""
+    """Return how many inner products of vectors are computed per second by a matrix product."""
     block = np.random.default_rng(0).standard_normal((20_000, width), np.float32)
     seconds = []
     for _ in range(5):

@@ -1,6 +1,6 @@
-"""One picture of what limits.py has measured: the article's argument in six panels.
+"""The picture of limits.py: the article's argument in six panels.
 
-ASCII alone is drawn, so no font for Chinese is needed. matplotlib is imported on first use.
+Only ASCII is drawn, so no Chinese font is needed. matplotlib is imported on first use.
 """
 
 from pathlib import Path

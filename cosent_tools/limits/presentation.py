@@ -1,4 +1,4 @@
-"""What limits.py has measured, as sections of a report (see report/render.py), or as JSON."""
+"""The report of limits.py as sections (see report/render.py) or as JSON."""
 
 from cosent_tf.files import to_json
 from cosent_tools.limits.edits import NEGATED
@@ -11,7 +11,7 @@ CORPUS = 1_000_000  # sentences to search
 
 
 def limits_json(report: dict) -> str:
-    """Give every number in full: shares are fractions of 1, null is what there is none of."""
+    """Return every number in full precision: shares are fractions of 1, null is none."""
 
     def plain(value: object) -> object:
         value = value._asdict() if hasattr(value, '_asdict') else value
@@ -23,7 +23,7 @@ def limits_json(report: dict) -> str:
 
 
 def limits_sections(report: dict) -> list[Section]:
-    """Report what limits.py has measured, in the order of the article's argument."""
+    """Return the report in the order of the article's argument."""
     return [
         _matrix_section(report),
         *(_dimensions_section(report, side) for side in SIDES),
@@ -42,8 +42,8 @@ def _matrix_section(report: dict) -> Section:
     rows = [
         ['Asymmetry |S(x, y) − S(y, x)|: largest', f'{matrix["asymmetry_largest"]:.4f}'],
         ['Asymmetry: root mean square', f'{matrix["asymmetry_rms"]:.4f}'],
-        ['Pairs called similar in one order alone (%)', percent(matrix['order_decides'])],
-        ['Pairs called similar (%)', percent(matrix['similar'])],
+        ['Pairs similar in one order only (%)', percent(matrix['order_decides'])],
+        ['Similar pairs (%)', percent(matrix['similar'])],
         ['A sentence with itself: smallest score', f'{matrix["diagonal_smallest"]:.4f}'],
         ['A sentence with itself: mean score', f'{matrix["diagonal_mean"]:.4f}'],
         ['Largest eigenvalue of (S + Sᵀ)/2', f'{values[0]:.4f}'],
@@ -59,12 +59,13 @@ def _matrix_section(report: dict) -> Section:
             [f'Decisions that differ with {name} (%)', percent(1 - fit.kept)],
         ]
     notes = [
-        f'S: scores of {report["interact"]} for all ordered pairs of {n} sentences of valid; '
+        f'S: scores of {report["interact"]} for all ordered pairs of {n} valid sentences; '
         f'similar: above {report["thresholds"]["interact"]:.4f}.',
-        'The article takes S for symmetric and semi-definite, so that S = BBᵀ and every sentence '
-        'has a vector. What is negative is no obstacle: with c = −(smallest eigenvalue), of S with '
-        '1 on its diagonal, S + c·I is BBᵀ in at most n dimensions, with all the scores of S.',
-        f'Its rows are longer, √(1 + c), and their cosines are S / (1 + c), all by the one factor '
+        'The article assumes that S is symmetric and positive semi-definite, so that S = BBᵀ and '
+        'every sentence has a vector. Negative eigenvalues are no obstacle: set the diagonal of S '
+        'to 1 and c to minus its smallest eigenvalue; then S + c·I = BBᵀ in at most n dimensions, '
+        'with all the scores of S.',
+        'The rows of B have length √(1 + c), and their cosines are S / (1 + c), a common factor of '
         f'{1 / (1 + matrix["shift"]):.3f}: the same order, the same decisions.',
     ]
     return Section('1. A similarity matrix as inner products', ['', 'S'], rows, notes)
@@ -81,13 +82,13 @@ def _dimensions_section(report: dict, side: str) -> Section:
             first_enough(curve, kind, share) or f'more than {curve[-1]["d"]}'
             for share in ('kept', 'balanced')
         )
-        notes.append(f'{what} that keep 99 % of the decisions: {kept}; balanced: {balanced}.')
+        notes.append(f'{what} needed to keep 99 % of the decisions: {kept}; balanced: {balanced}.')
     if side == 'interact':
         vectors = 'the B of Interact'
         notes.append(
-            f'Best: nearest to S off its diagonal. Random: a projection of B, mean of {DRAWS}. '
-            'Kept: decisions that stay (%). Balanced: mean of that over similar and over other '
-            'pairs; where few are similar, "no" to all keeps most decisions.'
+            f'Best: nearest to S off its diagonal. Random: projections of B, mean of {DRAWS}. '
+            'kept: unchanged decisions (%). balanced: mean of that share over similar and over '
+            'other pairs; where few are similar, answering "no" to all keeps most decisions.'
         )
     else:
         vectors = f'the vectors of {report["vectors"]}'
@@ -110,12 +111,13 @@ def _simulation_section(report: dict) -> Section:
         for case in report['dimensions']['simulated']
     ]
     notes = [
-        'Simulated, no sentences: n orthonormal vectors, the hardest case, projected to 8·ln n '
-        "(archives/8706) and to the article's 768 dimensions; every true inner product is 0.",
-        'Errors: root mean square and largest of the sampled pairs; √(4·ln n / d) is what the '
-        'largest of all pairs comes to.',
-        f'False: how many of n unrelated sentences come above {margin:.3f}, where '
-        f'the cosines of the repaired S are cut ({threshold:.3f} / (1 + c)). c is that of '
+        'Simulated vectors instead of sentences: n orthonormal ones, the hardest case, projected '
+        "to 8·ln n (archives/8706) and to the article's 768 dimensions; all true inner products "
+        'are 0.',
+        'rms, largest: errors over the sampled pairs; √(4·ln n / d): expected largest error over '
+        'all pairs.',
+        f'false per query: how many of n unrelated sentences score above {margin:.3f}, the '
+        f'threshold for the cosines of the repaired S ({threshold:.3f} / (1 + c)). c is that of '
         f'{report["sentences"]} sentences; with more of them it can only grow.',
     ]
     columns = ['n', 'd', 'pairs', 'rms', 'largest', '√(4·ln n / d)', 'false per query']
@@ -130,9 +132,9 @@ def _overlap_section(report: dict) -> Section:
         for row in report['overlap']
     ]
     notes = [
-        f'AUC ×100 on the valid pairs, with 95 % bootstrap intervals ({RESAMPLES:,} resamples of '
-        f'each class); 50 is chance, – fewer than {MIN_PAIRS} pairs of a class. Overlap: as '
-        'eval_accuracy.py --by overlap.',
+        f'AUC ×100 on the valid pairs, with 95 % bootstrap confidence intervals ({RESAMPLES:,} '
+        f'resamples of each class). 50 is chance; –: fewer than {MIN_PAIRS} pairs of a class. '
+        'Overlap: as in eval_accuracy.py --by overlap.',
     ]
     columns = ['Overlap', 'Pairs', 'Label 1', *SIDES.values()]
     return Section('3. Continuity against adversity: by overlap', columns, rows, notes)
@@ -148,11 +150,11 @@ def _edits_section(report: dict) -> Section:
             + [percent(change.different) for change in pair]
         )
     notes = [
-        'Change: of the score, as a share of that from a sentence with itself (0) to two of the '
-        f'{report["sentences"]} sentences (100). Different: edited sentences not called similar to '
-        'their original any more.',
+        'change: of the score, from a sentence with itself (0) to two of the '
+        f'{report["sentences"]} sentences (100). different: edited sentences that are no longer '
+        'similar to their original.',
         f'insert 不: before one of {NEGATED.strip("[]")}, else anywhere. swap two: different '
-        'numbers or Latin words, else characters. exchange one: a character by another. Places '
+        'numbers or Latin words, else characters. exchange one: a character for another. Places '
         'are random.',
     ]
     columns = ['Edit', 'edits', 'sentences']
@@ -172,8 +174,9 @@ def _history_section(report: dict) -> Section:
             row += [f'{found.loss:.4f}', percent(found.valid_accuracy)] if found else ['–', '–']
         rows.append(row)
     notes = [
-        'The losses are of two kinds: compare down a column. Fitted: a loss near 0; overfitted: '
-        'an accuracy that does not follow. More epochs show more: --epochs 20.'
+        'The two losses are of different kinds: compare within a column only. A loss near 0 is '
+        'fitted; it is overfitted if accuracy does not follow. Train longer to see more: --epochs '
+        '20.'
     ]
     columns = ['Epoch']
     columns += [f'{side}\n{what}' for side in SIDES.values() for what in ('loss', 'valid (%)')]
@@ -190,9 +193,9 @@ def _triangles_section(report: dict) -> Section:
                 row += [f'{whole:,}', percent(part / whole if whole else None)]
             rows.append(row)
     notes = [
-        'Broken: angle(A, C) > angle(A, B) + angle(B, C), the scores being taken for cosines of '
-        'angles. No vectors can do that. Chains: A, B, C where A, B and B, C are called similar, '
-        'up to three of a triple.',
+        'broken: angle(A, C) > angle(A, B) + angle(B, C) if the scores are cosines of angles, '
+        'which no vectors can do. chains: A, B, C where A and B, and B and C, are similar; up to '
+        'three per triple.',
     ]
     columns = ['Triples', '', 'number', 'broken (%)', 'chains', 'broken (%)']
     return Section('5. The triangle', columns, rows, notes, text_columns=2)
@@ -205,8 +208,8 @@ def _price_section(report: dict) -> Section:
     )
     thousand = 1000 * 999 // 2
     rows = [
-        ['Measured: a pair, a sentence', _seconds(pair), _seconds(sentence)],
-        ['Measured: an inner product', '–', _seconds(product)],
+        ['Measured: one pair, one sentence', _seconds(pair), _seconds(sentence)],
+        ['Measured: one inner product', '–', _seconds(product)],
         [
             'Extrapolated: all pairs of 1,000 sentences',
             _seconds(thousand * pair),
@@ -219,7 +222,7 @@ def _price_section(report: dict) -> Section:
             _seconds(sentence + CORPUS * product),
         ],
     ]
-    notes = ['On this machine, by these two runs, with sentences as long as those of valid.']
+    notes = ['On this machine, with these two runs, for sentences as long as those of valid.']
     return Section('6. The price', ['', 'Interact', 'vectors'], rows, notes)
 
 

@@ -1,4 +1,4 @@
-"""Both models asked: scores of all pairs of the sampled sentences, and of the edited ones."""
+"""Scores of both models for all pairs of the sampled sentences, and of the edited ones."""
 
 import sys
 import time
@@ -19,15 +19,15 @@ class MethodScores(NamedTuple):
 
     matrix: np.ndarray  # (n, n), of all ordered pairs of the sampled ones
     edited: np.ndarray  # (chains, TIMES + 2), see `Chain.pairs`
-    threshold: float  # a score above it calls two sentences similar
+    threshold: float  # pairs with a score above it are similar
     per_second: float  # pairs scored, or sentences encoded
 
 
 def score_by_interact(run: TrainedRun, texts: list[str], chains: list[Chain]) -> MethodScores:
-    """Have Interact score all pairs: numbers in [0, 1]."""
+    """Score all pairs with Interact, in [0, 1]."""
     show(f'loading {run.folder}')
     score = cosent_tf.load_scorer(run.folder)
-    score([('', '')])  # what is measured must not wait for TensorFlow
+    score([('', '')])  # so that tracing is not measured
     bounded = find_method(run.name.method).is_bounded
 
     def probabilities(pairs: list[tuple[str, str]]) -> np.ndarray:
@@ -61,7 +61,7 @@ def score_by_vectors(
 
 
 def timed(what: str, function: Callable[[list], np.ndarray], items: list) -> tuple:
-    """Return what a function makes of items, and how many of them it takes per second."""
+    """Return the result of a function for items, and how many items it processes per second."""
     show(f'{len(items):,} {what} …')
     start = time.perf_counter()
     result = function(items)
@@ -71,5 +71,5 @@ def timed(what: str, function: Callable[[list], np.ndarray], items: list) -> tup
 
 
 def show(progress: str) -> None:
-    """Print to stderr what takes its time."""
+    """Print progress to stderr."""
     print(progress, file=sys.stderr, flush=True)

@@ -1,8 +1,7 @@
-"""What vectors can do that interaction does, and where it ends: the article's theory, to measure.
+"""The article's theory of what vectors can and cannot do, as functions of arrays.
 
-kexue.fm/archives/8860 argues in words: a similarity of n sentences is a matrix, which is BBᵀ of
-some vectors; few dimensions are enough for them; but a cosine is continuous, and language is not.
-Each step is a function of arrays here.
+kexue.fm/archives/8860 argues in words: the similarities of n sentences are a matrix, which is BBᵀ
+of some vectors; few dimensions suffice for them; but a cosine is continuous, and language is not.
 """
 
 from typing import NamedTuple
@@ -10,19 +9,19 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import eigh, eigvalsh
 
-ROUNDS = 100  # of a best approximation
+ROUNDS = 100  # iterations of the best approximation
 DRAWS = 20  # random projections per dimension
 CHUNK = 8192  # simulated vectors held at once
-ANGLE_TOLERANCE = 1e-6  # radians, by which a triangle of vectors may seem broken
+ANGLE_TOLERANCE = 1e-6  # radians, for rounding: a triangle is broken only by more
 
 
 class Matrix(NamedTuple):
-    """What a matrix of scores S is like; its spectrum is that of (S + Sᵀ)/2."""
+    """Properties of a matrix of scores S; its spectrum is that of (S + Sᵀ)/2."""
 
     asymmetry_largest: float  # |S_ij − S_ji|
     asymmetry_rms: float
-    order_decides: float  # share of pairs that are similar in one order alone
-    similar: float  # share of pairs called similar
+    order_decides: float  # share of pairs that are similar in one order only
+    similar: float  # share of similar pairs
     diagonal_smallest: float
     diagonal_mean: float
     eigenvalues: list[float]  # largest first
@@ -30,12 +29,12 @@ class Matrix(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """How near inner products come to the similarities of all pairs of different sentences."""
+    """How close inner products are to the similarities of all pairs of different sentences."""
 
     largest: float  # error
     rms: float
-    kept: float  # share of the decisions that stay
-    balanced: float  # its mean over similar and other pairs: most pairs are not similar
+    kept: float  # share of unchanged decisions
+    balanced: float  # its mean over similar and other pairs, as most pairs are not similar
 
 
 class Simulated(NamedTuple):
@@ -47,7 +46,7 @@ class Simulated(NamedTuple):
     rms: float  # of the inner products, which are the errors
     largest: float
     largest_of_all: float  # of all n(n−1)/2 pairs, expected
-    false_per_query: float  # how many of n unrelated sentences come above the margin
+    false_per_query: float  # how many of n unrelated sentences score above the margin
 
 
 class Triangles(NamedTuple):
@@ -55,12 +54,12 @@ class Triangles(NamedTuple):
 
     triples: int
     broken: int
-    chains: int  # A, B, C where A, B and B, C are called similar: up to three of a triple
+    chains: int  # A, B, C where A and B, and B and C, are similar; up to three per triple
     broken_chains: int
 
 
 def symmetric(scores: np.ndarray) -> np.ndarray:
-    """Return (S + Sᵀ)/2 with the diagonal 1 of a cosine: nobody asks how similar x is to x."""
+    """Return (S + Sᵀ)/2 with the diagonal 1 of a cosine, as x is never compared with x."""
     similarity = (scores + scores.T) / 2
     np.fill_diagonal(similarity, 1)
     return similarity
@@ -90,10 +89,10 @@ def mean_of_pairs(scores: np.ndarray) -> float:
 
 
 def represent(similarity: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return c and B with BBᵀ = S + c·I, c ≥ 0 as small as can be (archives/8860, repaired).
+    """Return c and B with BBᵀ = S + c·I, c ≥ 0 minimal (archives/8860, repaired).
 
-    Off the diagonal that is S itself, be S semi-definite or not. Where the diagonal of S is 1, all
-    rows of B have the length √(1 + c), and their cosines are S / (1 + c): the same order.
+    Off the diagonal that is S itself, whether or not S is semi-definite. If the diagonal of S is 1,
+    all rows of B have length √(1 + c), and their cosines are S / (1 + c), in the same order.
 
     Args:
         similarity: (n, n), symmetric.
@@ -118,7 +117,7 @@ def compare(similarity: np.ndarray, vectors: np.ndarray, threshold: float) -> Fi
 
 
 def enough_dimensions(n: int) -> int:
-    """Return 8·ln n, as many dimensions as n vectors need (archives/8706)."""
+    """Return 8·ln n, the dimensions that n vectors need (archives/8706)."""
     return int(np.ceil(8 * np.log(n)))
 
 
@@ -128,12 +127,12 @@ def project(vectors: np.ndarray, d: int, random: np.random.Generator) -> np.ndar
 
 
 def reduce(vectors: np.ndarray, k: int, fewer: np.ndarray | None = None) -> np.ndarray:
-    """Return n vectors of k dimensions with nearly the inner products of (n, D) ones.
+    """Return n vectors of k dimensions with nearly the inner products of (n, D) vectors.
 
     Args:
         vectors: (n, D).
         k: at most n and D.
-        fewer: a result of fewer dimensions, to be at least as near as.
+        fewer: a result with fewer dimensions; this one will be at least as close.
     """
     products = vectors @ vectors.T
     above = np.triu_indices(len(products), 1)
@@ -143,11 +142,11 @@ def reduce(vectors: np.ndarray, k: int, fewer: np.ndarray | None = None) -> np.n
 
 
 def _factors(products: np.ndarray, k: int, diagonal: np.ndarray) -> np.ndarray:
-    """Return (n, k) whose inner products are near to (n, n) ones off the diagonal.
+    """Return (n, k) vectors whose inner products are close to (n, n) ones off the diagonal.
 
-    The largest k eigenvalues are best for all of a matrix. As its diagonal is not wanted, it is
-    replaced by that of the result, again and again, as in principal factor analysis: each time the
-    sum of the other squared errors falls or stays.
+    The largest k eigenvalues are best for a whole matrix. As the diagonal does not matter, it is
+    repeatedly replaced by that of the result, as in principal factor analysis; the sum of the other
+    squared errors never increases.
     """
     products, n = products.copy(), len(products)
     np.fill_diagonal(products, diagonal)
@@ -159,12 +158,12 @@ def _factors(products: np.ndarray, k: int, diagonal: np.ndarray) -> np.ndarray:
 
 
 def dimension_curve(similarity: np.ndarray, vectors: np.ndarray, threshold: float) -> list[dict]:
-    """Compare with the similarities what fewer dimensions leave of vectors that represent them.
+    """Compare the similarities with vectors that represent them, reduced to fewer dimensions.
 
     Args:
-        similarity: (n, n), what the decisions are made from.
+        similarity: (n, n), which the decisions are made from.
         vectors: (n, D) with these inner products.
-        threshold: of the decisions.
+        threshold: decision threshold.
 
     Returns:
         For d = 1, 2, 4 … 1024, 8·ln n and the smaller of n and D: `d`, the Fit of the `best` d
@@ -182,7 +181,7 @@ def dimension_curve(similarity: np.ndarray, vectors: np.ndarray, threshold: floa
 
 
 def first_enough(curve: list[dict], kind: str, share: str) -> int | None:
-    """Return the d from which on 99 % of the decisions stay, None where none is enough."""
+    """Return the d from which on 99 % of the decisions are kept, None if no d suffices."""
     rows = [row for row in curve if row[kind]]
     short = [i for i, row in enumerate(rows) if getattr(row[kind], share) < 0.99]
     after = short[-1] + 1 if short else 0
@@ -192,15 +191,15 @@ def first_enough(curve: list[dict], kind: str, share: str) -> int | None:
 def simulate(n: int, d: int, margin: float, queries: int = 32) -> Simulated:
     """Project n orthonormal vectors to d dimensions, and compare some with all (archives/8706).
 
-    A random projection takes them to the rows of a random matrix, here of ±1/√d, so that those of
-    n dimensions need not be there, and the rows are made and forgotten chunk by chunk. The largest
-    error of m pairs is about √(2·ln m / d), of all pairs √(4·ln n / d).
+    A random projection maps them to the rows of a random matrix, here of ±1/√d, so the original
+    vectors are not needed, and the rows are drawn chunk by chunk. The largest error of m pairs is
+    about √(2·ln m / d), of all pairs √(4·ln n / d).
 
     Args:
-        n: vectors.
-        d: dimensions.
-        margin: a cosine above this is called similar.
-        queries: how many vectors are compared with the n.
+        n: number of vectors.
+        d: number of dimensions.
+        margin: threshold above which a cosine is similar.
+        queries: number of vectors that are compared with all n.
     """
     random = np.random.default_rng(0)
 
@@ -221,9 +220,9 @@ def simulate(n: int, d: int, margin: float, queries: int = 32) -> Simulated:
 
 
 def triangles(ab: np.ndarray, bc: np.ndarray, ac: np.ndarray, threshold: float) -> Triangles:
-    """Count what no vectors could have, for m triples with three scores each, (m,).
+    """Count triangles that no vectors could form, for m triples with three scores each, (m,).
 
-    Scores are taken for cosines of angles (the question of a reader below archives/8860).
+    Scores are taken as cosines of angles (a reader's question below archives/8860).
     """
     to_b, from_b, straight = (np.arccos(np.clip(scores, -1, 1)) for scores in (ab, bc, ac))
     broken = straight > to_b + from_b + ANGLE_TOLERANCE
@@ -233,11 +232,11 @@ def triangles(ab: np.ndarray, bc: np.ndarray, ac: np.ndarray, threshold: float) 
 
 
 def all_triangles(similarity: np.ndarray, threshold: float) -> Triangles:
-    """Count over all triples of n sentences; each has three ways round, one at most is too short.
+    """Count over all triples of n sentences: each has three middles, and at most one is broken.
 
     Args:
         similarity: (n, n), symmetric.
-        threshold: above it a pair is called similar.
+        threshold: pairs above it are similar.
     """
     n = len(similarity)
     by_middle = []

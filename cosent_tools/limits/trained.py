@@ -24,41 +24,41 @@ class Epoch(NamedTuple):
 
 
 class TrainedRun(NamedTuple):
-    """What a finished run of the training scripts left beside its weights."""
+    """Files of a finished run other than its weights."""
 
     name: RunName
     folder: Path
     valid: Predictions  # labels 0 and 1, one score per pair
-    threshold: float  # of the scores, fitted on valid as published
+    threshold: float  # decision threshold, fitted on valid as published
     history: list[Epoch]
 
 
 def open_run(folder: Path, joint: bool) -> TrainedRun:
-    """Read what a finished run left beside its weights.
+    """Read a finished run.
 
     Args:
         folder: `{task}.{model}.{method}.seed{n}`.
-        joint: whether it must be one of Interact, or else one of sentence vectors.
+        joint: whether it must be a run of Interact, or else one of sentence vectors.
 
     Raises:
-        UserError: no such run, an unfinished one, one of the other kind, a broken file, or labels
+        UserError: no such run, an unfinished run, one of the other kind, a broken file, or labels
             other than 0 and 1.
     """
     name = parse_run_name(folder.resolve().name)
     if name is None or not folder.is_dir():
-        raise UserError(f'{folder}: no folder of a run, such as runs/BQ.bert.cosent.seed42')
+        raise UserError(f'{folder}: not the folder of a run, such as runs/BQ.bert.cosent.seed42')
     wanted = [name for name, method in METHODS.items() if method.is_joint == joint]
     if name.method not in wanted:
         raise UserError(f'{folder}: the method must be {" or ".join(wanted)}, not {name.method}')
     if not (folder / METRICS_FILE).is_file():
         raise UserError(
-            f'{folder}: no {METRICS_FILE}: unfinished; the command that trained it, with --resume, '
-            'goes on'
+            f'{folder}: no {METRICS_FILE}: unfinished; its training command with --resume finishes '
+            'it'
         )
     path = folder / VALID_FILE
     valid = read_predictions(path)
     if valid.scores.ndim == 2 or is_graded(valid.labels, valid.scores):
-        raise UserError(f'{path}: the labels must be 0 and 1, with one score a pair')
+        raise UserError(f'{path}: the labels must be 0 and 1, with one score per pair')
     try:
         rule = fit_rule(valid.labels, valid.scores, name.method)
     except UserError as error:
@@ -77,7 +77,7 @@ def _read_history(path: Path) -> list[Epoch]:
 
 
 def check_same_pairs(interact: TrainedRun, vectors: TrainedRun) -> None:
-    """Check that two runs have learnt, and are measured by, the same."""
+    """Check that two runs are of the same task and valid pairs."""
     tasks = interact.name.task, vectors.name.task
     same = interact.valid.texts == vectors.valid.texts
     if tasks[0] != tasks[1]:
@@ -90,11 +90,11 @@ def check_same_pairs(interact: TrainedRun, vectors: TrainedRun) -> None:
 
 
 def choose_sentences(run: TrainedRun, n: int) -> list[str]:
-    """Choose n different sentences of valid, each with the one it is paired with."""
+    """Choose n different sentences of valid, together with the ones they are paired with."""
     order = np.random.default_rng(0).permutation(len(run.valid.texts))
     found = dict.fromkeys(text for i in order for text in run.valid.texts[i] if text.strip())
     if len(found) < n:
         raise UserError(
-            f'--sentences {n}: there are only {len(found)} different ones in valid of {run.folder}'
+            f'--sentences {n}: valid of {run.folder} has only {len(found)} different ones'
         )
     return list(found)[:n]
