@@ -77,8 +77,7 @@ def fit_rule(
         metric: 'accuracy' or 'f1', for which a threshold is fitted.
         search: for a threshold, 'powell' (accuracy only) or 'exact'.
 
-    Raises:
-        UserError: a single class, which fits no threshold; and as the searches.
+    Raises a UserError as the searches, and for a single class, to which no threshold can be fitted.
     """
     if scores.ndim == 2:
         weights, _ = powell_class_weights(labels, scores)

@@ -21,11 +21,8 @@ def write_atomic(path: str | Path, writer: Callable[[Path], object]) -> None:
     """Create or replace a file so that it appears whole or not at all.
 
     Its mode follows the umask; its folder is made if necessary. `writer` must write the file whose
-    path it gets: a temporary one in the same folder, with the same suffix.
-
-    Raises:
-        WriteError: the file system refuses (disk full, read-only folder, …).
-        UserError: the text is not valid Unicode.
+    path it gets: a temporary one in the same folder, with the same suffix. A WriteError says that
+    the file system refuses (disk full, …), a UserError that a text is not valid Unicode.
     """
     path = Path(path)
     temporary = path.with_name(f'.{path.name}{TEMPORARY}{os.getpid()}{path.suffix}')

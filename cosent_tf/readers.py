@@ -37,8 +37,7 @@ Rows = Iterator[tuple[int, list | None]]  # line number, and three fields or Non
 def iter_lines(path: str | Path) -> Iterator[str]:
     """Yield the lines of a UTF-8 file, which end in \\n, \\r\\n or \\r as in Python's text mode.
 
-    Raises:
-        UserError: the file is missing, unreadable, or not UTF-8 (with the line).
+    Raises a UserError if the file is missing, unreadable, or not UTF-8 (with the line).
     """
     path = Path(path)
     try:

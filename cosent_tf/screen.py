@@ -62,6 +62,6 @@ def outlive_screen() -> None:
 
 
 def print_next(text: str) -> None:
-    """Print the command that comes next, unless this script is a part of another one."""
+    """Print the next command, unless another script has started this one."""
     if PART_OF not in os.environ:
         print(text)

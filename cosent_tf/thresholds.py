@@ -95,14 +95,11 @@ def powell_class_weights(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[np.ndarr
 
     weights = (tanh(t) + 1) / 2, by Powell's method from t = 0. The article's code starts from a 2-D
     array, which scipy no longer accepts; the search is otherwise the same. If it finds nothing
-    better than plain argmax, all weights are equal.
+    better than plain argmax, all weights are equal. Returns (weights (C,) float64, accuracy).
 
     Args:
         y_true: (n,) integer labels 0 … C−1.
         y_prob: (n, C) class probabilities, C >= 2.
-
-    Returns:
-        (weights (C,) float64, accuracy as float).
 
     Raises:
         UserError: wrong shapes, no example, labels outside 0 … C−1, negative or NaN probabilities.
