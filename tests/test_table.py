@@ -1,73 +1,24 @@
 """The whole table, with training scripts that take no time."""
 
 import functools
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import pytest
 
 import train_table
-from cosent_tf.bert.formats import read_config
-from cosent_tf.bert.pretrained import build_bert, named_weights
 from cosent_tf.cli import exit_on_error
-from cosent_tf.demo.task import make_demo_data
-from cosent_tf.errors import UserError
 from cosent_tf.methods import METHODS, Method
-from cosent_tf.places import find_data, find_encoder
 from cosent_tf.predictions import write_predictions
 from cosent_tools.report.evaluation import evaluate
 from cosent_tools.report.render import as_text
 from cosent_tools.report.sections import build_sections
 from cosent_tools.runs import RunName, list_runs
-from cosent_tools.table.plan import Cost, count_weights, estimate_cost
 from tests.helpers import ROOT, exit_code, toy_lines, write_lines
-
-# Writes its arguments into the run folder; fails for task BAD, and for SLOW until it is killed.
-SCRIPT = """
-import json, sys, time
-from pathlib import Path
-from cosent_tf.cli import Settings
-from cosent_tf.places import find_data, find_encoder
-from cosent_tf.run.config import checksums
-from cosent_tf.screen import print_next
-SETTINGS = Settings(epochs=2, batch_size=16, lr=1e-3, maxlen=40, maxlen_pawsx=40)
-
-def main():
-    from train_table import RunName, settings_of
-    flags = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-    method = 'cosent' if 'cosent' in sys.argv[0] else 'interact'
-    name = '{--task}.{--model}.{}.seed{--seed}'.format(method, **flags)
-    folder = Path(flags['--runs_dir']) / name
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = settings_of(RunName(flags['--task'], 'bert', method, 42), sys.argv[1:])
-    find_data(settings)
-    find_encoder(settings)
-    config = {'arguments': vars(settings), **checksums(settings), 'flags': sys.argv[1:]}
-    (folder / 'config.json').write_text(json.dumps(config))
-    (folder / 'best.weights.h5').write_text('')
-    if flags['--task'] == 'SLOW':
-        (folder / 'state.h5').write_text('')
-        (folder / 'running').write_text('')
-        time.sleep(60)
-    if flags['--task'] == 'BAD':
-        sys.exit(1)
-    (folder / 'metrics.json').write_text('{"training_seconds": 100}')
-    print_next('the next command')
-
-if __name__ == '__main__':
-    main()
-"""
-# Fetches what it is asked for.
-DOWNLOAD = """
-import shutil, sys
-print('download.py', *sys.argv[1:], flush=True)
-shutil.copytree('elsewhere', 'data/senteval_cn', dirs_exist_ok=True)
-"""
+from tests.scripts import DOWNLOAD, SCRIPT
 
 
 @pytest.fixture
@@ -182,26 +133,6 @@ def test_a_dry_run_of_a_task_of_ones_own_needs_no_encoder(start):
     assert told in ' '.join(out.split())
 
 
-def test_a_fresh_clone_shows_the_whole_plan(tmp_path):
-    """Before anything is fetched, a user sees what the 32 runs take: no figure is "?"."""
-    done = subprocess.run(
-        [sys.executable, ROOT / 'train_table.py', '--dry_run'],
-        cwd=tmp_path,
-        env={'PATH': os.environ['PATH'], 'TF_CPP_MIN_LOG_LEVEL': '3'},
-        capture_output=True,
-        text=True,
-    )
-    rows = [line.split() for line in done.stdout.splitlines() if 'seed42' in line]
-    assert len(rows) == 32 and not [row for row in rows if '?' in row]
-    [total] = [line.split() for line in done.stdout.splitlines() if line.startswith('all ')]
-    # 32 files of 407 MB and a little for the predictions; LCQMC has the most tokens
-    assert 32 * 407 < float(total[-1].replace(',', '')) < 32 * 415
-    tokens = {row[0].partition('.')[0]: float(row[4]) for row in rows if 'bert.cosent' in row[0]}
-    assert tokens == {'ATEC': 9.6, 'BQ': 13.6, 'LCQMC': 36.8, 'PAWSX': 19.0}
-    for address in ('senteval_cn.zip', 'chinese_L-12_H-768_A-12.zip', 'hfl/chinese-roberta-wwm'):
-        assert address in done.stdout
-
-
 def test_nothing_is_fetched_into_a_folder_of_ones_own(table, tmp_path, monkeypatch):
     """A task that is missing in COSENT_DATA_DIR is not downloaded into it, nor planned beside the
     tasks that are there."""
@@ -261,59 +192,6 @@ def test_nothing_starts_if_a_run_cannot(flags, table, tmp_path):
     code, out, err = table('--methods', 'cosent', 'interact', *flags)
     assert code == 2 and err.splitlines()[-1].startswith('train_table.py: error: ')
     assert not (tmp_path / 'runs').exists() and not started(out)
-
-
-def test_no_room_is_told_before_the_first_run(tmp_path, monkeypatch, capsys):
-    """Guards a disk that is full, or a GPU out of memory, after days."""
-    monkeypatch.setattr('shutil.disk_usage', lambda _: SimpleNamespace(free=1e9))
-    nvidia_smi = tmp_path / 'nvidia-smi'
-    nvidia_smi.write_text('#!/bin/sh\necho 1000\necho 2000\n')
-    nvidia_smi.chmod(0o755)
-    monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)
-    args = SimpleNamespace(runs_dir=tmp_path / 'runs', keep_weights='best')
-    cost = Cost(1, 1, 1, 1, gpu=2e9, weights=100_000_000, predictions=1)
-    train_table.check_room({'BQ': cost}, args)
-    assert capsys.readouterr().err.startswith('GPU memory: 1.0 GB free, BQ may need 2.0 GB; ')
-    with pytest.raises(train_table.RunError, match='needed'):
-        train_table.check_room(dict.fromkeys('abc', cost), args)
-
-
-def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
-    """Guards the reader of the error: a place for the runs, or for DEMO, that is a file."""
-    (tmp_path / 'file').write_text('')
-    cost = Cost(1, 1, 1, 1, gpu=1, weights=1, predictions=1)
-    args = SimpleNamespace(runs_dir=tmp_path / 'file' / 'runs', keep_weights='best')
-    for act in (
-        lambda: train_table.check_room({'BQ': cost}, args),
-        lambda: make_demo_data(tmp_path / 'file'),
-    ):
-        with pytest.raises(train_table.RunError, match=r'file.*: cannot be written: '):
-            act()
-
-
-def test_the_command_that_fetches_can_be_pasted(tmp_path):
-    """Guards a folder with a space in its name, which would become two words."""
-    flags = ['--task', 'BQ', '--data_dir', 'my data', '--bert_dir', str(tmp_path)]
-    with pytest.raises(UserError, match="--only data --data_dir 'my data' fetches them"):
-        find_data(train_table.settings_of(RunName('BQ', 'bert', 'cosent', 42), flags))
-
-
-def test_the_memory_of_a_plan_is_that_of_a_step(small_bert, data_dir):
-    """Guards a warning of a GPU too small for what --micro_batch or the CPU will do."""
-    memory = []
-    for more in ([], ['--micro_batch', '4'], ['--device', 'cpu']):
-        flags = ['--task', 'TOY', '--bert_dir', str(small_bert), '--data_dir', str(data_dir), *more]
-        settings = train_table.settings_of(RunName('TOY', 'bert', 'cosent', 42), flags)
-        find_data(settings)
-        find_encoder(settings)
-        memory.append(estimate_cost(settings).gpu)
-    assert memory[0] > memory[1] > memory[2] == 0
-
-
-def test_the_weights_of_a_plan_are_those_of_the_model(small_bert):
-    """Guards a plan whose disk and memory are those of another model."""
-    weights = named_weights(build_bert(small_bert, maxlen=8)).values()
-    assert count_weights(read_config(small_bert)) == sum(w.shape.num_elements() for w in weights)
 
 
 def test_a_stopped_table_stops_its_run_and_resumes_it(start, tmp_path):
