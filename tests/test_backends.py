@@ -3,12 +3,12 @@
 import sys
 
 import numpy as np
+import openvino
 import pytest
 
 import encode
 from cosent_tf import load_encoder, load_scorer
 from cosent_tf.bert import backends
-from cosent_tf.bert.backends import make_row_encoder
 from cosent_tf.errors import UserError
 from tests.handmade import PAIRS, TEXTS, write_run
 from tests.helpers import assert_close
@@ -75,12 +75,46 @@ def test_encode_computes_with_it_when_asked(make_run, tmp_path, monkeypatch):
     np.testing.assert_array_equal(np.load(output), expected)
 
 
-def test_a_backend_that_cannot_be_had_is_told(monkeypatch):
-    """Guards a user without the extra, and half precision that would silently be another."""
+def test_bf16_vectors_are_near_those_of_fp32(make_run):
+    """Asked for bf16, OpenVINO computes in it, and every vector keeps its direction to 1e-3."""
+    if 'BF16' not in openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
+        pytest.skip('this processor has no bf16')
+    run = make_run()
+    expected = load_encoder(run).encode(TEXTS)
+    vectors = load_encoder(run, precision='bf16', backend='openvino').encode(TEXTS)
+    assert np.sum(vectors * expected, axis=1).min() > 1 - 1e-3  # cosines
+    assert np.abs(vectors - expected).max() > 1e-5
+
+
+def test_bf16_scores_of_interact_are_near_those_of_fp32(make_run):
+    """A probability of an Interact run is off by 0.01 at most, and not the one of fp32."""
+    if 'BF16' not in openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
+        pytest.skip('this processor has no bf16')
+    run = make_run('interact')
+    expected = load_scorer(run)(PAIRS)
+    scores = load_scorer(run, precision='bf16', backend='openvino')(PAIRS)
+    assert 1e-5 < np.abs(scores - expected).max() < 0.01
+
+
+class CoreWithoutBF16:
+    """openvino.Core on a processor that has no bf16."""
+
+    def get_property(self, device, name):
+        assert (device, name) == ('CPU', 'OPTIMIZATION_CAPABILITIES')
+        return ['FP32', 'INT8', 'BIN']
+
+
+@pytest.mark.parametrize('load', [load_encoder, load_scorer])
+def test_what_a_backend_cannot_do_is_an_error_before_anything_is_loaded(load, monkeypatch):
+    """Unknown names, fp16, bf16 on a processor without it, and a package that is missing end in one
+    line, although the model is not there either."""
     with pytest.raises(ValueError, match="tensorflow or openvino, not 'onnx'"):
-        make_row_encoder(None, None, 'fp32', 'onnx')
-    with pytest.raises(UserError, match='in fp32, not in bf16'):
-        make_row_encoder(None, None, 'bf16', 'openvino')
+        load('nowhere', backend='onnx')
+    with pytest.raises(UserError, match='openvino computes in fp32 or bf16'):
+        load('nowhere', precision='fp16', backend='openvino')
+    monkeypatch.setattr(openvino, 'Core', CoreWithoutBF16)
+    with pytest.raises(UserError, match='this processor has no bf16; fp32'):
+        load('nowhere', precision='bf16', backend='openvino')
     monkeypatch.setitem(sys.modules, 'openvino', None)
     with pytest.raises(UserError, match='pip install openvino onnx'):
-        make_row_encoder(None, None, 'fp32', 'openvino')
+        load('nowhere', backend='openvino')

@@ -11,7 +11,7 @@ import pytest
 from cosent_tf.bert.compat import tf
 from cosent_tf.distribution import distribute
 from cosent_tf.predictions import read_predictions
-from tests.helpers import ROOT, assert_close, command, losses
+from tests.helpers import ROOT, assert_close, command, losses, run_code
 
 # 23 of 70 pairs a step: parts of 12 and 11, and in the last step of 1 and 0.
 UNEVEN = {'batch_size': '23', 'epochs': '2'}
@@ -98,3 +98,35 @@ def test_multiworker_without_a_cluster_is_refused(short, run, monkeypatch):
     monkeypatch.delenv('TF_CONFIG', raising=False)
     code, message = run('cosent', short, '--strategy', 'multiworker')
     assert code == 2 and 'TF_CONFIG' in message and message.count('\n') == 1
+
+
+SEVERAL_DEVICES = """
+import gc, weakref
+import numpy as np
+from cosent_tf import load_encoder
+from cosent_tf.bert import rows
+from cosent_tf.bert.compat import tf
+from cosent_tf.data import tokenize_texts
+
+[cpu] = tf.config.list_physical_devices('CPU')
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+texts = ['银行卡' * n for n in range(9)]
+expected = load_encoder({bert_dir!r}).encode(texts, normalize=False)
+strategy = tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1'])
+tf.distribute.experimental_set_strategy(strategy)
+rows.TOKENS_PER_BATCH = 60
+encoder = load_encoder({bert_dir!r})
+encoded = tokenize_texts(encoder.tokenizer, texts, encoder.maxlen).rows
+alive = weakref.ref(encoded)
+np.testing.assert_allclose(encoder.encode_rows(encoded), expected, atol=1e-5)
+del encoded
+gc.collect()
+assert alive() is None
+"""
+
+
+@pytest.mark.weekly
+def test_encoding_on_several_devices_keeps_no_rows(small_bert):
+    """What several devices encode is what one does, and is freed afterwards."""
+    result = run_code(SEVERAL_DEVICES.format(bert_dir=str(small_bert)))
+    assert result.returncode == 0, result.stderr

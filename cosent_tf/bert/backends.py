@@ -1,6 +1,8 @@
 """What a loaded model computes in and with: a precision, and TensorFlow or OpenVINO."""
 
+import itertools
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,20 +20,44 @@ from cosent_tf.errors import UserError
 # of the layers; weights and vectors are float32 in all of them
 POLICIES = {'fp32': 'float32', 'bf16': 'mixed_bfloat16', 'fp16': 'mixed_float16'}
 BACKENDS = ('tensorflow', 'openvino')
+OPENVINO_HINTS = {'fp32': 'f32', 'bf16': 'bf16'}  # unasked, it takes bf16 where the CPU has it
 OPENVINO_TOKENS = 1024  # per batch; several batches are computed in parallel
 
 
 @contextmanager
 def computing_in(precision: str) -> Iterator[None]:
     """Build layers that compute in one of `POLICIES`, whatever the policy of the process is."""
-    if precision not in POLICIES:
-        raise ValueError(f'precision must be {", ".join(POLICIES)}, not {precision!r}')
     policy = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy(POLICIES[precision])
     try:
         yield
     finally:
         keras.mixed_precision.set_global_policy(policy)
+
+
+def check_backend(backend: str, precision: str) -> None:
+    """Check, before anything is loaded, that a backend is installed and computes in a precision.
+
+    Raises:
+        UserError: OpenVINO or onnx is not installed, or does not compute in `precision` here.
+        ValueError: unknown backend or precision.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f'backend must be {" or ".join(BACKENDS)}, not {backend!r}')
+    if precision not in POLICIES:
+        raise ValueError(f'precision must be {", ".join(POLICIES)}, not {precision!r}')
+    if backend == 'tensorflow':
+        return
+    try:
+        import onnx  # noqa: F401 (optional dependencies)
+        import openvino
+    except ImportError as error:
+        raise UserError('backend openvino: pip install openvino onnx') from error
+    if precision not in OPENVINO_HINTS:
+        raise UserError('backend openvino computes in fp32 or bf16; tensorflow in fp16, too')
+    found = openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
+    if precision.upper() not in found:
+        raise UserError(f'backend openvino: this processor has no {precision}; fp32 is as fast here')
 
 
 def make_row_encoder(
@@ -43,33 +69,23 @@ def make_row_encoder(
         model: token ids (n, L) → vectors (n, D) or outputs (n, C), built in `precision`.
         source: what the model was built from.
         precision: one of `POLICIES`.
-        backend: one of `BACKENDS`.
-
-    Raises:
-        UserError: OpenVINO or onnx is not installed, or OpenVINO does not compute in `precision`.
-        ValueError: unknown backend.
+        backend: one of `BACKENDS`; see `check_backend`.
     """
-    if backend not in BACKENDS:
-        raise ValueError(f'backend must be {" or ".join(BACKENDS)}, not {backend!r}')
     if backend == 'tensorflow':
         return RowEncoder(model)
-    if precision != 'fp32':
-        raise UserError(f'backend openvino computes in fp32, not in {precision}; tensorflow does')
-    return OpenVINOEncoder(model, source)
+    return OpenVINOEncoder(model, source, precision)
 
 
 class OpenVINOEncoder:
-    """Applies a model with OpenVINO, on the CPU; equals `RowEncoder` up to float32 rounding."""
+    """Applies a model with OpenVINO, on the CPU; equals `RowEncoder` up to rounding."""
 
-    def __init__(self, model: keras.Model, source: Source) -> None:
-        try:
-            import openvino  # an optional dependency, as is onnx
-        except ImportError as error:
-            raise UserError('backend openvino: pip install openvino onnx') from error
+    def __init__(self, model: keras.Model, source: Source, precision: str) -> None:
+        import openvino  # optional dependencies: see check_backend
+
         from cosent_tf.bert.onnx_graph import write_graph
 
         options = {
-            'INFERENCE_PRECISION_HINT': 'f32',  # the default is bf16 on processors that have it
+            'INFERENCE_PRECISION_HINT': OPENVINO_HINTS[precision],
             'PERFORMANCE_HINT': 'THROUGHPUT',  # batches in parallel, not one on all cores
             'ENABLE_MMAP': False,  # the file is deleted right away
         }
@@ -87,20 +103,26 @@ class OpenVINOEncoder:
 
     def __call__(self, rows: TokenRows) -> np.ndarray:
         """Return the model's outputs, (n, D) float32, in the order of `rows`."""
-        from openvino import AsyncInferQueue
-
         check_process()
         outputs = np.zeros((len(rows), self._width), np.float32)
         batches = row_batches(rows.lengths, OPENVINO_TOKENS)
-        queue = AsyncInferQueue(self._compiled, min(len(batches), self._parallel))
+        # not openvino.AsyncInferQueue: its callbacks need the GIL, which this thread holds where it
+        # frees the model and waits for theirs to end
+        requests = [self._compiled.create_infer_request() for _ in batches[: self._parallel]]
+        running = deque()
         with encoding_bar(len(rows)) as bar:
 
-            def store(request: object, numbers: np.ndarray) -> None:
+            def finish() -> None:
+                request, numbers = running.popleft()
+                request.wait()
                 outputs[numbers] = request.get_output_tensor().data
                 bar.update(len(numbers))
 
-            queue.set_callback(store)
-            for numbers in batches:
-                queue.start_async([rows.padded(numbers).astype(np.int64)], numbers)
-            queue.wait_all()
+            for request, numbers in zip(itertools.cycle(requests), batches, strict=False):
+                if len(running) == self._parallel:
+                    finish()  # this request
+                request.start_async([rows.padded(numbers).astype(np.int64)])
+                running.append((request, numbers))
+            while running:
+                finish()
         return outputs

@@ -4,15 +4,13 @@ Longest rows first, so that the rows of a batch are similar in length and a batc
 into memory fails at once; every batch holds about the same number of tokens.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 from tqdm import tqdm
 
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.fork import check_process
 from cosent_tf.data import TokenRows
-from cosent_tf.distribution import distribute, replicas
+from cosent_tf.distribution import replicas
 
 TOKENS_PER_BATCH = 4096  # bounds memory, and is enough to keep the processor busy
 
@@ -22,27 +20,17 @@ class RowEncoder:
 
     def __init__(self, model: keras.Model) -> None:
         self._model = model
-        self._step = None
+        signature = [tf.TensorSpec((None, None), tf.int32)] if replicas() == 1 else None
+        self._step = tf.function(self._encode, signature, reduce_retracing=True)
 
     def __call__(self, rows: TokenRows) -> np.ndarray:
         """Return the model's outputs, (n, D) float32, in the order of `rows`."""
         check_process()
         outputs = np.zeros((len(rows), self._model.output_shape[-1]), np.float32)
-        steps = _steps(row_batches(rows.lengths, TOKENS_PER_BATCH), replicas())
-
-        def inputs(_: int, own: slice) -> Iterator[np.ndarray]:
-            return (rows.padded(batch) for step in steps for batch in step[own])
-
-        signature = tf.TensorSpec((None, None), tf.int32)
-        if replicas() == 1:  # no dataset: TensorFlow never frees its generator, nor the rows in it
-            batches = inputs(1, slice(1))
-        else:
-            batches = distribute(inputs, signature)
-            signature = batches.element_spec
-        if self._step is None:
-            self._step = tf.function(self._encode, [signature])
+        distribute_values = tf.distribute.get_strategy().experimental_distribute_values_from_function
         with encoding_bar(len(rows)) as bar:
-            for step, token_ids in zip(steps, batches, strict=True):
+            for step in _steps(row_batches(rows.lengths, TOKENS_PER_BATCH), replicas()):
+                token_ids = distribute_values(lambda replica, step=step: _part(rows, step, replica))
                 numbers = np.concatenate(step)
                 outputs[numbers] = self._step(token_ids).numpy()
                 bar.update(len(numbers))
@@ -71,6 +59,10 @@ def row_batches(lengths: np.ndarray, tokens: int) -> list[np.ndarray]:
 def encoding_bar(rows: int) -> tqdm:
     """Return a progress bar, shown only on a terminal and only after two seconds."""
     return tqdm(total=rows, desc='encoding', delay=2, leave=False, disable=None)
+
+
+def _part(rows: TokenRows, step: list[np.ndarray], replica: tf.distribute.ReplicaContext):
+    return tf.constant(rows.padded(step[replica.replica_id_in_sync_group]))
 
 
 def _steps(batches: list[np.ndarray], parts: int) -> list[list[np.ndarray]]:

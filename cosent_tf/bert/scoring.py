@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cosent_tf.bert.backends import make_row_encoder
+from cosent_tf.bert.backends import check_backend, make_row_encoder
 from cosent_tf.bert.compat import tf
 from cosent_tf.bert.pretrained import load_tokenizer
 from cosent_tf.bert.sources import find_source
@@ -41,6 +41,7 @@ def load_scorer(
         UserError: as `load_encoder`; but runs of Interact can be loaded.
         ValueError: unknown precision or backend.
     """
+    check_backend(backend, precision)
     source = find_source(run_or_bert_dir, pooling, maxlen)
     if source.is_joint:
         encode = make_row_encoder(load_model(source, precision), source, precision, backend)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cosent_tf.bert.backends import computing_in, make_row_encoder
+from cosent_tf.bert.backends import check_backend, computing_in, make_row_encoder
 from cosent_tf.bert.compat import keras, tf
 from cosent_tf.bert.packed import PackedBERT, split_rows
 from cosent_tf.bert.pretrained import (
@@ -141,14 +141,16 @@ def load_encoder(
         precision: 'fp32', 'bf16' or 'fp16', whatever the run was trained in or this process uses.
             On GPUs from Ampere on, fp32 is TF32 unless the process has switched that off
             (`configure_process`).
-        backend: 'tensorflow', or 'openvino', on the CPU and in fp32 only.
+        backend: 'tensorflow', or 'openvino', on the CPU only, in fp32 or, on a processor that has
+            it, bf16.
 
     Raises:
         UserError: not a run, folder or model; a broken file; a run of Interact; a pooling or maxlen
             for a run; an unknown pooling; files that ask for something unsupported (see
-            `settings`); or a backend that is not installed.
+            `settings`); or a backend that is not installed or lacks the precision.
         ValueError: unknown precision or backend.
     """
+    check_backend(backend, precision)
     source = find_source(run_or_bert_dir, pooling, maxlen)
     if source.is_joint:
         raise UserError(
