@@ -57,7 +57,9 @@ def check_backend(backend: str, precision: str) -> None:
         raise UserError('backend openvino computes in fp32 or bf16; tensorflow in fp16, too')
     found = openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
     if precision.upper() not in found:
-        raise UserError(f'backend openvino: this processor has no {precision}; fp32 is as fast here')
+        raise UserError(
+            f'backend openvino: this processor has no {precision}; fp32 is as fast here'
+        )
 
 
 def make_row_encoder(

@@ -27,7 +27,9 @@ class RowEncoder:
         """Return the model's outputs, (n, D) float32, in the order of `rows`."""
         check_process()
         outputs = np.zeros((len(rows), self._model.output_shape[-1]), np.float32)
-        distribute_values = tf.distribute.get_strategy().experimental_distribute_values_from_function
+        distribute_values = (
+            tf.distribute.get_strategy().experimental_distribute_values_from_function
+        )
         with encoding_bar(len(rows)) as bar:
             for step in _steps(row_batches(rows.lengths, TOKENS_PER_BATCH), replicas()):
                 token_ids = distribute_values(lambda replica, step=step: _part(rows, step, replica))
