@@ -31,7 +31,7 @@ TOLD = (
 
 
 def test_oddities_are_counted_whatever_the_order_of_a_pair(tmp_path, capsys):
-    """Guards a look at the data before hours of training on them."""
+    """A script shows the oddities of the data before it trains; a b is the pair b a."""
     (tmp_path / 'MINE').mkdir()
     for name, rows in zip(SPLITS, (TRAIN, VALID, TEST), strict=True):
         path = tmp_path / 'MINE' / f'MINE.{name}.data'
@@ -59,7 +59,7 @@ def audit_row(out, task):
 
 
 def test_the_report_tells_what_the_runs_have_counted(evaluate, tmp_path):
-    """Guards the table of oddities: train's too where a run has counted it, else what is known."""
+    """The report shows a task's oddities, those of train only if a run has counted them."""
     add_task(tmp_path, 'PAWSX.bert.cosent.seed1', wrong=4)
     add_task(tmp_path, 'MINE.bert.cosent.seed1', wrong=4)
     metrics = tmp_path / 'PAWSX.bert.cosent.seed1' / 'metrics.json'
@@ -77,7 +77,7 @@ def test_the_report_tells_what_the_runs_have_counted(evaluate, tmp_path):
 @pytest.mark.parametrize('part', ['pairs_in_two_splits', 'identical_labelled_0', 'placeholders'])
 @pytest.mark.parametrize('broken', [3, {'train, valid': None}])
 def test_a_run_whose_audit_is_broken_is_left_out(part, broken, evaluate, tmp_path):
-    """Guards the report of all other runs."""
+    """A run with a damaged audit is left out and named, and the other is shown."""
     for seed in (1, 2):
         add_task(tmp_path, f'PAWSX.bert.cosent.seed{seed}', wrong=4)
     metrics = tmp_path / 'PAWSX.bert.cosent.seed1' / 'metrics.json'

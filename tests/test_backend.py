@@ -23,7 +23,7 @@ def weights_after(optimizer, steps=20):
 
 @pytest.mark.parametrize('bias_correction', [True, False])
 def test_adam_takes_the_steps_of_bert4keras(bias_correction):
-    """Guards the published optimizer: bias correction, epsilon, and dense decay of sparse rows."""
+    """Adam takes bert4keras's steps: bias correction, epsilon, dense decay of sparse rows."""
     weights = (
         weights_after(adam(1e-2, bias_correction=bias_correction)) for adam in (Adam, PlainAdam)
     )
@@ -115,7 +115,7 @@ def test_keras_3_works_in_the_same_process(order, bert_dir, tmp_path, monkeypatc
 
 
 def test_missing_bert4keras_is_told_with_the_pip_line():
-    """Guards a first-time user: `pip install bert4keras` alone cannot work."""
+    """After `pip install bert4keras` alone, an error names the two install commands."""
     hide = (
         'import importlib.util as u; find = u.find_spec\n'
         'u.find_spec = lambda name, *a: None if name == "bert4keras" else find(name, *a)\n'

@@ -35,7 +35,7 @@ def make_run(tmp_path):
     [('cls', 'gelu'), pytest.param('mean', 'silu', marks=pytest.mark.weekly)],
 )
 def test_vectors_are_those_of_tensorflow(pooling, activation, make_run, monkeypatch):
-    """Guards a graph written by hand, its padding, and rows that come back from many batches."""
+    """OpenVINO gives TensorFlow's vectors, in order, with padding and over many batches."""
     monkeypatch.setattr(backends, 'OPENVINO_TOKENS', 12)
     run = make_run(config=HF_CONFIG | {'hidden_act': activation}, pooling=pooling)
     ours, theirs = (load_encoder(run, backend=backend) for backend in backends.BACKENDS)
@@ -54,7 +54,7 @@ def test_vectors_are_those_of_tensorflow(pooling, activation, make_run, monkeypa
     ],
 )
 def test_scores_are_those_of_tensorflow(case, make_run, monkeypatch):
-    """Guards the score that a run's threshold belongs to, with TensorFlow's way taken away."""
+    """OpenVINO gives the scores of the run, without any call of TensorFlow's encoder."""
     run = make_run(case)
     pairs = [*PAIRS, tuple(LONG), tuple(LONG[::-1])]
     expected = load_scorer(run)(pairs)
@@ -64,7 +64,7 @@ def test_scores_are_those_of_tensorflow(case, make_run, monkeypatch):
 
 
 def test_encode_computes_with_it_when_asked(make_run, tmp_path, monkeypatch):
-    """Guards --backend, with TensorFlow's way taken away."""
+    """encode.py --backend openvino encodes without any call of TensorFlow's encoder."""
     run, texts, output = make_run(), tmp_path / 'texts.txt', tmp_path / 'vectors.npy'
     texts.write_text(''.join(f'{text}\n' for text in TEXTS), encoding='utf-8')
     expected = load_encoder(run, backend='openvino').encode(TEXTS)

@@ -72,7 +72,7 @@ def read_or_refuse(path, content):
 @example(content=b'a\tb\n')
 @example(content=b'text1,text2,label\n' + b'a' * 200_000 + b',b,1\n')
 def test_any_bytes_are_read_or_refused(suffix, content, tmp_path):
-    """Guards against a traceback, and against pairs lost without a word."""
+    """Any bytes are read, with skipped lines counted, or are a one-line error."""
     read_or_refuse(tmp_path / f'a{suffix}', content)
 
 
@@ -84,7 +84,7 @@ def test_any_bytes_are_read_or_refused(suffix, content, tmp_path):
     inserted=st.binary(max_size=3) | st.text(CHARACTERS, max_size=3).map(str.encode),
 )
 def test_any_mutated_file_is_read_or_refused(suffix, place, length, inserted, tmp_path):
-    """Guards real files: one wrong byte, one lost quote, one cut line."""
+    """A file with a wrong byte, a lost quote or a cut line is read, or is a one-line error."""
     good = GOOD[suffix].encode()
     start = int(place * len(good))
     read_or_refuse(tmp_path / f'a{suffix}', good[:start] + inserted + good[start + length :])
@@ -103,7 +103,7 @@ EXTREMES = {
 
 @pytest.mark.parametrize('method', ['interact', pytest.param('cosent', marks=pytest.mark.weekly)])
 def test_extreme_texts_train_and_score(method, short, run, tmp_path):
-    """Guards the last epoch of a long run against the one strange text of a test file."""
+    """Extreme texts are trained on, scored and written like any other."""
     texts = list(EXTREMES.values())
     lines = [f'我{text}\t{text}\t1' for text in texts] + [f'你\t{text}\t0' for text in texts]
     for split in ('train', 'valid', 'test'):
@@ -129,7 +129,7 @@ CONFIGS = {  # file: what it holds, and what reads it
 
 @pytest.mark.parametrize('file', CONFIGS)
 def test_any_mutated_configuration_is_read_or_refused(file, tmp_path):
-    """Guards against a traceback for a file edited by hand, or cut by a broken download."""
+    """A configuration with any change is read, or is a one-line error."""
     good, read = CONFIGS[file]
     (tmp_path / 'best.weights.h5').write_bytes(b'')
     text = json.dumps(good)

@@ -37,7 +37,7 @@ def test_a_measurement_is_not_lost_for_a_library_that_is_not_there(tmp_path, mon
 @pytest.mark.weekly
 @pytest.mark.parametrize('name', COMMANDS)
 def test_a_benchmark_measures_and_writes(name, data_dir, tmp_path, monkeypatch):
-    """Guards the commands of docs/speed.md against a change of what they call."""
+    """Each benchmark runs and writes its machine, settings and positive rates."""
     arguments = [*COMMANDS[name].format(data_dir).split(), '--rounds', '1']
     monkeypatch.setattr(sys, 'argv', arguments)
     monkeypatch.setattr('benchmarks.train_throughput.MATRIX', 64)
@@ -52,7 +52,7 @@ def test_a_benchmark_measures_and_writes(name, data_dir, tmp_path, monkeypatch):
 
 @pytest.mark.weekly
 def test_the_coverage_of_intervals_is_measured(tmp_path, monkeypatch):
-    """Guards the table of docs/comparison.md: shares of draws, in percent."""
+    """benchmarks.coverage prints a row with the share of covering intervals in percent."""
     monkeypatch.setattr(sys, 'argv', 'coverage --seeds 3 --sds 0.3 --draws 20'.split())
     monkeypatch.chdir(tmp_path)
     importlib.import_module('benchmarks.coverage').main()
@@ -64,13 +64,13 @@ def test_the_coverage_of_intervals_is_measured(tmp_path, monkeypatch):
 @pytest.mark.weekly
 @pytest.mark.parametrize('module', ['peers', 'tensorflow_worker'])
 def test_what_needs_the_peers_can_be_imported(module):
-    """Guards `make bench-peers`, whose peers are not installed for the tests."""
+    """The modules of `make bench-peers` import without the peers installed."""
     importlib.import_module(f'benchmarks.{module}')
 
 
 @pytest.mark.weekly
 def test_the_gpu_benchmark_measures_every_case(tmp_path, monkeypatch, capsys):
-    """Guards the one measurement on a GPU, whose machine may be there for minutes only."""
+    """The GPU benchmark writes a row for each case, and without a GPU is an error."""
     from benchmarks import gpu
 
     monkeypatch.setattr(sys, 'argv', ['gpu.py'])

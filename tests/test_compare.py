@@ -57,7 +57,7 @@ MEASURES = {
 
 @pytest.mark.parametrize('measure', MEASURES)
 def test_contributions_are_what_leaving_a_pair_out_changes(measure):
-    """Guards intervals of F1 and Spearman: ties and class sizes count, as in the measure itself."""
+    """A pair's contribution to each measure is the change when the pair is left out."""
     random, n = np.random.default_rng(0), 150
     labels = random.integers(0, 3 if measure != 'f1' else 2, n)
     scores = np.round(labels + random.normal(0, 1, n), 1)
@@ -77,7 +77,7 @@ METHODS = (Method(1.5, 0.15), Method(1.3, 0.3))  # the second trains less reliab
 
 @pytest.mark.parametrize('measure', ['accuracy', 'f1', 'spearman'])
 def test_intervals_of_five_seeds_hold_the_true_difference(measure):
-    """Guards what a reader takes from ±: 95 % of 200 repetitions, training included."""
+    """Of 200 intervals of 95 %, about 190 contain the true difference, training included."""
     random, held = np.random.default_rng(1), 0
     truth = METHODS[0].truth(measure) - METHODS[1].truth(measure)
     for _ in range(200):
@@ -89,7 +89,7 @@ def test_intervals_of_five_seeds_hold_the_true_difference(measure):
 
 @pytest.mark.parametrize('sd', [0.0, 0.3])
 def test_no_difference_is_seldom_rejected(sd):
-    """Guards against differences that are only another seed's or another test split's."""
+    """Of 500 comparisons without a true difference, at most 30 have p below 0.05."""
     random, rejected = np.random.default_rng(2), 0
     for _ in range(500):
         runs = simulate(random, (Method(1.4, sd), Method(1.4, sd)), 5, pairs=300)
@@ -99,7 +99,7 @@ def test_no_difference_is_seldom_rejected(sd):
 
 
 def test_variance_is_split_between_training_and_test():
-    """Guards the share of training against its two ends."""
+    """The share of training is 0 if all seeds are alike, and 1 if all pairs are."""
     random = np.random.default_rng(3)
     pairs = random.integers(0, 2, 1000) * np.ones((4, 1))  # every seed alike
     by_test = estimate(pairs, np.ones((4, 1000)))
@@ -113,7 +113,7 @@ def test_variance_is_split_between_training_and_test():
 
 
 def test_permutation_test_agrees_with_all_permutations():
-    """Guards p of these models: all seeds of a pair change sides together."""
+    """p is that of all 1,024 sign changes; without any difference it is 1."""
     differences = np.array([[0.5, 1, -0.5, 1, 0, 1, 0.5, -1, 1, 0.5], [0.0] * 10])
     signs = np.array(list(product([-1, 1], repeat=10)))
     exact = np.mean(np.abs(signs @ differences[0]) >= differences[0].sum() - 1e-9)
@@ -122,7 +122,7 @@ def test_permutation_test_agrees_with_all_permutations():
 
 
 def test_methods_are_compared_by_all_of_their_runs():
-    """Guards who is compared with whom, and the sign: first minus second, of all seeds."""
+    """Each two methods of a task are compared over all their seeds, first minus second."""
     random = np.random.default_rng(4)
     [first, second] = simulate(random, METHODS, 3)
     one = [replace(run, name=run.name._replace(method='single')) for run in second[:1]]
@@ -145,7 +145,7 @@ def test_methods_are_compared_by_all_of_their_runs():
 
 
 def test_single_runs_are_compared_by_mcnemar():
-    """Guards the exact test where nothing is known of training."""
+    """Two single runs are compared by McNemar's exact test."""
     [[first], [second]] = simulate(np.random.default_rng(5), METHODS, 1)
     [found] = compare_methods([first, second])
     alone = int(np.sum(first.correct & ~second.correct))

@@ -40,21 +40,21 @@ def rows(encoded):
 
 
 def test_lines_are_stripped_and_split_on_tabs(tmp_path):
-    """Guards the file format of the original: outer white space goes, inner white space stays."""
+    """Outer white space of a line is stripped, inner white space stays, as in the original."""
     path = tmp_path / 'a.data'
     write_lines(path, ['  我 在\t他 去\t1 ', '是\t\t0'])
     assert read_pairs(path) == ([('我 在', '他 去', 1), ('是', '', 0)], 0)
 
 
 def test_lines_without_three_fields_are_skipped_and_counted(tmp_path):
-    """Guards against silent loss of pairs: the original drops such lines without a word."""
+    """Lines without three fields are skipped and counted."""
     path = tmp_path / 'a.data'
     write_lines(path, ['我\t你\t1', '我\t你', '', 'a\tb\tc\t1', '他\t她\t0'])
     assert read_pairs(path) == ([('我', '你', 1), ('他', '她', 0)], 3)
 
 
 def test_only_real_line_ends_separate_lines(tmp_path):
-    """Guards the pair count: U+2028 and U+0085 are characters of a text, \\r\\n is a line end."""
+    """U+2028 and U+0085 are characters of a text, \\r\\n is a line end."""
     path = tmp_path / 'a.data'
     path.write_bytes('我\u2028在\t你\x85去\t1\r\n他\t她\t0\r\n'.encode())
     assert read_pairs(path) == ([('我\u2028在', '你\x85去', 1), ('他', '她', 0)], 0)
@@ -80,14 +80,14 @@ def test_a_broken_file_is_named_with_its_line(tmp_path, content, message):
 
 
 def test_one_percent_of_skipped_lines_is_tolerated(tmp_path):
-    """Guards real files, which have a few broken lines."""
+    """One broken line in a hundred is skipped, not refused."""
     path = tmp_path / 'a.data'
     write_lines(path, ['我\t你\t1', '我\t你\t0'] * 50 + ['broken'])
     assert read_split(path).skipped == 1
 
 
 def test_a_label_beyond_the_training_classes_is_named(data_dir, tmp_path):
-    """Guards the softmax: TensorFlow gives NaN or a crash far from the cause."""
+    """A label beyond the classes of train is an error that names file and line."""
     splits = read_task(data_dir, 'TOY')
     path = tmp_path / 'a.data'
     write_lines(path, ['我\t你\t0', '我\t你\t2'])
@@ -127,7 +127,7 @@ def test_a_test_file_without_labels_is_read_and_told(label, told, data_dir, tmp_
 
 
 def test_whole_labels_are_integers_and_grades_are_no_classes(tmp_path):
-    """Guards classifiers: the class of a grade would be its whole part, without a word."""
+    """1.0 and 0 are classes; a grade such as 0.8 is kept, and a classifier refuses it."""
     whole, graded = tmp_path / 'whole.data', tmp_path / 'graded.data'
     write_lines(whole, ['我\t你\t1.0', '我\t你\t0'])
     write_lines(graded, ['我\t你\t1', '我\t你\t0.8', '我\t你\t0'])
@@ -140,7 +140,7 @@ def test_whole_labels_are_integers_and_grades_are_no_classes(tmp_path):
 
 
 def test_sentences_are_lower_cased_and_truncated_before_the_last_token(tokenizer):
-    """Guards "[CLS] a [SEP]" with at most maxlen tokens, [SEP] kept."""
+    """A sentence becomes "[CLS] a [SEP]" of at most maxlen tokens, with [SEP] kept."""
     encoded = tokenize_sentences(tokenizer, [('我Playing', '我你他她它们', 1)], maxlen=5)
     assert rows(encoded) == [
         ids('[CLS]', '我', 'play', '##ing', '[SEP]'),
@@ -149,7 +149,7 @@ def test_sentences_are_lower_cased_and_truncated_before_the_last_token(tokenizer
 
 
 def test_joint_input_loses_tokens_of_the_longer_sentence(tokenizer):
-    """Guards "[CLS] a [SEP] b [SEP]" and its truncation: never only the second sentence."""
+    """A pair becomes "[CLS] a [SEP] b [SEP]"; tokens are dropped from the longer sentence."""
     pairs = [('我你他她它们', '是不', 1), ('我', '是不', 0)]
     encoded = tokenize_pairs(tokenizer, pairs, maxlen=8)
     assert rows(encoded) == [
@@ -159,7 +159,7 @@ def test_joint_input_loses_tokens_of_the_longer_sentence(tokenizer):
 
 
 def test_equal_sentences_share_one_row(tokenizer):
-    """Guards the speed of scoring (each sentence once) and the way back to the pairs."""
+    """Each distinct sentence is tokenized once, and the index leads back to the pairs."""
     encoded = tokenize_sentences(tokenizer, [('我', '你', 1), ('你', '他', 0)], maxlen=8)
     assert len(encoded.rows) == 3
     assert encoded.index.tolist() == [[0, 1], [1, 2]]
@@ -176,7 +176,7 @@ def test_encode_tells_of_the_quotes_of_csv_too(tmp_path, capsys):
 
 
 def test_siamese_batches_are_interleaved_with_repeated_labels():
-    """Guards a0 b0 a1 b1 …: the losses take rows 2i and 2i + 1 for a pair."""
+    """A batch holds the sentences as a0 b0 a1 b1 …, each with the label of its pair."""
     encoded = Tokenized(TokenRows([[1], [2, 2], [3, 3, 3], [4]]), np.array([[0, 1], [2, 3]]))
     token_ids, labels = Batches(encoded, np.array([7, 8]), 2, seed=0).batch(np.array([1, 0]))
     assert token_ids.tolist() == [[3, 3, 3], [4, 0, 0], [1, 0, 0], [2, 2, 0]]
@@ -184,7 +184,7 @@ def test_siamese_batches_are_interleaved_with_repeated_labels():
 
 
 def test_joint_batches_have_a_row_a_pair_padded_to_their_own_longest():
-    """Guards against padding to the longest row of the whole file."""
+    """A batch is padded to its own longest row."""
     encoded = Tokenized(TokenRows([[1], [2, 2], [3, 3, 3]]), np.array([0, 1, 2]))
     token_ids, labels = Batches(encoded, np.array([5, 6, 7]), 2, seed=0).batch(np.array([0, 1]))
     assert token_ids.tolist() == [[1, 0], [2, 2]]
@@ -192,7 +192,7 @@ def test_joint_batches_have_a_row_a_pair_padded_to_their_own_longest():
 
 
 def test_grades_become_their_ranks():
-    """Guards grades in training: as whole numbers, or in bfloat16, 3.8 and 3.81 would be one."""
+    """Grades such as 3.8 and 3.81 stay different in training."""
     encoded = Tokenized(TokenRows([[1], [2], [3], [4]]), np.arange(4))
     batches = Batches(encoded, np.array([3.81, 0.8, 3.8, 0.8]), 4, seed=0)
     labels = batches.batch(np.arange(4))[1]
@@ -215,7 +215,7 @@ def test_batches_of_one_class_are_counted():
 
 
 def test_order_is_one_numpy_permutation_an_epoch_with_the_last_partial_batch():
-    """Guards comparability with the original: the order of DataGenerator after np.random.seed."""
+    """Each epoch has the order of the original's DataGenerator after np.random.seed."""
     n, seed = 10, 3
     encoded = Tokenized(TokenRows([[number] for number in range(n)]), np.arange(n))
     batches = Batches(encoded, np.zeros(n, int), 4, seed)

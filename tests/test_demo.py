@@ -40,7 +40,7 @@ def told(text, details):
 
 
 def test_splits_share_no_sentence_but_every_character(pairs):
-    """Guards the demo's figures: of pairs that training has not seen, in words that it has."""
+    """No sentence stands in two splits, and train has every character of the others."""
     for one, other in itertools.combinations(SPLITS, 2):
         assert not sentences(pairs[one]) & sentences(pairs[other])
     for split in SPLITS:
@@ -62,7 +62,7 @@ CLUES = {
 
 @pytest.mark.parametrize('clue', CLUES)
 def test_no_shallow_clue_tells_much(clue, pairs):
-    """Guards the difference of the methods: a short cut would give all of them the same figure."""
+    """Length, shared characters or the label before decide less than 65 % of test."""
     value, most = CLUES[clue]
     labels = np.array([label for _, _, label in pairs['test']])
     rows = zip(pairs['test'], [0, *labels], strict=False)
@@ -72,7 +72,7 @@ def test_no_shallow_clue_tells_much(clue, pairs):
 
 
 def test_what_each_sentence_mentions_tells_little(pairs):
-    """Guards the difference of the methods: no sum over the characters of each decides."""
+    """Logistic regression on the characters of both sentences decides less than 65 %."""
     known = sorted(set().union(*sentences(pairs['train'])))
 
     def characters(split):
@@ -85,7 +85,7 @@ def test_what_each_sentence_mentions_tells_little(pairs):
 
 
 def test_negatives_contradict_themselves_once_and_positives_never(pairs):
-    """Guards the labels; both sentences are about one person and mention a detail in common."""
+    """A negative pair contradicts itself in one detail, a positive pair in none."""
     contradictions = Counter()
     for text1, text2, label in (pair for split in SPLITS for pair in pairs[split]):
         [details] = [d for d in demo.DOMAINS if d[4][2][:2] in text1]  # 去了, 买了 or 转了
@@ -97,7 +97,7 @@ def test_negatives_contradict_themselves_once_and_positives_never(pairs):
 
 
 def test_every_value_can_be_read_from_a_sentence():
-    """Guards the labels: no value hides in another wording, and what is left open says nothing."""
+    """Every detail can be read from its sentence, and one left open cannot."""
     for details in demo.DOMAINS:
         for values in itertools.product((0, 1, None), repeat=6):
             mentioned = {i: v for i, v in enumerate(values) if v is not None}
@@ -105,7 +105,7 @@ def test_every_value_can_be_read_from_a_sentence():
 
 
 def test_files_are_made_once_and_always_the_same(tmp_path, pairs, bert_dir, monkeypatch):
-    """Guards figures that can be repeated: what is there stays, what is missing comes back."""
+    """DEMO's files are always the same, made once, and a missing one is made again."""
     demo.make_demo_data(tmp_path)
     assert {split: read.pairs for split, read in read_task(tmp_path, 'DEMO').items()} == pairs
     demo.make_demo_bert(tmp_path / 'bert')
@@ -120,7 +120,7 @@ def test_files_are_made_once_and_always_the_same(tmp_path, pairs, bert_dir, monk
 
 
 def test_the_encoder_loads_and_knows_every_character(pairs, bert_dir):
-    """Guards `make demo`: every weight is where BERT has it, and no sentence has an [UNK]."""
+    """DEMO's BERT loads completely, and its vocabulary covers every sentence."""
     assert load_bert(bert_dir, maxlen=64).model.output_shape[-1] == 64
     tokenizer = load_tokenizer(bert_dir)
     text = ''.join(sorted(set().union(*sentences(pairs['train']))))
@@ -131,7 +131,7 @@ def test_the_encoder_loads_and_knows_every_character(pairs, bert_dir):
 
 
 def test_a_broken_off_start_leaves_nothing_that_looks_complete(tmp_path, monkeypatch):
-    """Guards the next start after Ctrl-C in the first."""
+    """A start that breaks off leaves no file that looks complete."""
     with monkeypatch.context() as patch:
         patch.setattr(demo, 'demo_pairs', lambda: {'train': [('甲', '乙', 1)], 'valid': None})
         with pytest.raises(TypeError):
@@ -141,7 +141,7 @@ def test_a_broken_off_start_leaves_nothing_that_looks_complete(tmp_path, monkeyp
 
 
 def test_two_at_once_do_not_disturb_each_other(tmp_path, monkeypatch, pairs):
-    """Guards two first starts: the other process finishes while this one is still writing."""
+    """A process that finishes while another is writing leaves whole files."""
 
     def overtaken():
         monkeypatch.setattr(demo, 'demo_pairs', lambda: pairs)
@@ -155,7 +155,7 @@ def test_two_at_once_do_not_disturb_each_other(tmp_path, monkeypatch, pairs):
 
 
 def test_another_model_is_not_the_tiny_bert(tmp_path, small_bert, monkeypatch):
-    """Guards "RoBERTa" in the report: with --model roberta it is RoBERTa, as published."""
+    """--model roberta on DEMO trains RoBERTa, not the tiny BERT under its name."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('COSENT_ROBERTA_DIR', str(small_bert))
     monkeypatch.setattr('sys.argv', ['a.py', '--task', 'DEMO', '--model', 'roberta'])
@@ -165,7 +165,7 @@ def test_another_model_is_not_the_tiny_bert(tmp_path, small_bert, monkeypatch):
 
 
 def test_a_short_training_ends_clearly_above_chance(run, tmp_path, monkeypatch):
-    """Guards `make demo`: from data and BERT made on the spot to a model that has learned."""
+    """DEMO trains from data and BERT made on the spot, and beats chance clearly."""
     monkeypatch.chdir(tmp_path)
     assert run('interact', {'task': 'DEMO', 'epochs': '1', 'device': 'cpu'}) == (0, '')
     metrics = read_json('runs/DEMO.bert.interact.seed42/metrics.json')

@@ -39,7 +39,7 @@ def check_equal(folder, other):
 
 @pytest.mark.weekly
 def test_two_devices_give_the_run_of_one(short, run, tmp_path):
-    """Guards the loss: a mean over each device's own part, or over its chunks, would be another."""
+    """Two devices, with --micro_batch too, give the losses and scores of one."""
     processes = {}
     for part, more in {'all': (), '11': ('--micro_batch', '11')}.items():  # 12 are two chunks
         flags = short | UNEVEN | {'runs_dir': str(tmp_path / part)}
@@ -54,7 +54,7 @@ def test_two_devices_give_the_run_of_one(short, run, tmp_path):
 
 @pytest.mark.weekly
 def test_two_processes_give_the_run_of_one_and_one_of_them_writes(short, run, tmp_path):
-    """Guards the CoSENT loss over pairs of examples that lie in different processes."""
+    """Two processes give the losses and scores of one, and only the first writes."""
     processes = start_workers(short, tmp_path)
     assert run('cosent', short | UNEVEN) == (0, '')
     for process in processes:
@@ -87,14 +87,14 @@ def free_ports(count):
 
 
 def test_no_iterator_waits_for_tuning():
-    """Guards the speed of scoring: tf.data's tuner delays the end of an iterator by seconds."""
+    """Iterators have tf.data's tuner switched off, which delays their end by seconds."""
     numbers = distribute(lambda parts, own: iter([1]), tf.TensorSpec((), tf.int32))
     assert numbers.options().autotune.enabled is False
     assert list(numbers.as_numpy_iterator()) == [1]
 
 
 def test_multiworker_without_a_cluster_is_refused(short, run, monkeypatch):
-    """Guards a second machine that would train the same run alone."""
+    """--strategy multiworker without TF_CONFIG is an error of one line."""
     monkeypatch.delenv('TF_CONFIG', raising=False)
     code, message = run('cosent', short, '--strategy', 'multiworker')
     assert code == 2 and 'TF_CONFIG' in message and message.count('\n') == 1

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.fast
 
 
 def test_from_nothing_to_all_of_it(host):
-    """Guards the first command of a new user, as a process: what, where, checksums, licence."""
+    """download.py fetches everything, with checksums, and prints places and licence."""
     environment = os.environ | {'HF_ENDPOINT': host.url}
     command = [sys.executable, ROOT / 'download.py']
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -49,7 +49,7 @@ def test_from_nothing_to_all_of_it(host):
 
 @pytest.mark.usefixtures('tensorflow')
 def test_what_is_there_is_found_and_not_fetched_again(call_download, host, monkeypatch):
-    """Guards a day's traffic, also for a split of another format, and trainings without flags."""
+    """What is there, in any format, is not fetched again, and trainings find it."""
     assert call_download()[0] == 0
     asked = len(host.asked)
     (SENTEVAL / 'BQ/BQ.test.data').rename(SENTEVAL / 'BQ/BQ.test.tsv')
@@ -74,7 +74,7 @@ def test_the_training_it_names_finds_what_was_fetched(call_download, host, tmp_p
 
 
 def test_a_file_of_ones_own_stays(call_download):
-    """Guards edits of some files while the others are fetched; the pairs are counted."""
+    """A file of one's own stays as it is while the missing ones are fetched."""
     (SENTEVAL / 'BQ').mkdir(parents=True)
     (SENTEVAL / 'BQ/BQ.valid.data').write_text('mine')
     code, out, _ = call_download('--only', 'data')
@@ -83,7 +83,7 @@ def test_a_file_of_ones_own_stays(call_download):
 
 
 def test_what_an_archive_lacks_is_told(call_download, host):
-    """Guards the day a mirror has less: what there is can be used, the rest is named."""
+    """Files that an archive lacks are named, and the others can be used."""
     lacking = {name: data for name, data in senteval_cn().items() if 'STS-B.test' not in name}
     host.add_archive(DATA, lacking)
     code, _, err = call_download('--only', 'data')
@@ -94,7 +94,7 @@ def test_what_an_archive_lacks_is_told(call_download, host):
 
 @pytest.mark.parametrize('name', ['data', 'roberta'])
 def test_a_cut_connection_goes_on(name, call_download, host):
-    """Guards 400 MB over a bad line: only what is missing is asked for, and the whole is right."""
+    """A broken connection is continued: only the missing bytes are requested."""
     path = DATA if name == 'data' else host.cdn()
     host.at_byte[path] = (HALF, lambda _: None)
     assert call_download('--only', name)[0] == 0
@@ -107,7 +107,7 @@ def test_a_cut_connection_goes_on(name, call_download, host):
 
 @pytest.mark.parametrize('changed', [False, True])
 def test_the_next_command_goes_on(changed, call_download, host):
-    """Guards what a process had when it ended, unless the host has another file meanwhile."""
+    """The next command continues the file, or starts anew if the host's file has changed."""
     host.at_byte[DATA] = (HALF, lambda _: host.statuses.update({DATA: 500}))
     check_failure(call_download('--only', 'data'), 2, 'HTTP 500')
     host.statuses.clear()
@@ -119,7 +119,7 @@ def test_the_next_command_goes_on(changed, call_download, host):
 
 
 def test_ctrl_c_in_the_middle(call_download, host, monkeypatch):
-    """Guards an impatient user: one line, nothing that looks whole, and what there was is used."""
+    """Ctrl-C ends in one line and leaves nothing whole; the next command continues."""
     with monkeypatch.context() as patch:
         patch.setattr(fetch.tqdm, 'update', lambda *_: signal.raise_signal(signal.SIGINT))
         assert call_download('--only', 'data')[0] == 'download.py: interrupted'
@@ -130,7 +130,7 @@ def test_ctrl_c_in_the_middle(call_download, host, monkeypatch):
 
 
 def test_another_checksum_than_the_last_time(call_download, host):
-    """Guards experiments that are compared: changed data is told, not taken."""
+    """Data with another checksum than the last time is an error, and is not unpacked."""
     assert call_download('--only', 'data')[0] == 0
     (SENTEVAL / 'BQ/BQ.train.data').unlink()
     host.add_archive(DATA, {'new': b''} | senteval_cn())
@@ -143,7 +143,7 @@ def test_another_checksum_than_the_last_time(call_download, host):
 
 
 def test_offline_says_what_is_missing(call_download, host):
-    """Guards machines without a network: a line for each thing, with address and folder."""
+    """--offline prints a line for each missing thing, with address and folder."""
     code, _, err = call_download('--offline')
     assert code == 2 and host.asked == []
     lines = [line.removeprefix('download.py: error: ') for line in err.splitlines()]
@@ -163,7 +163,7 @@ COMMANDS = {
 @pytest.mark.usefixtures('tensorflow')
 @pytest.mark.parametrize('flags', COMMANDS)
 def test_the_training_scripts_name_the_command(flags, host, data_dir, monkeypatch):
-    """Guards the first training of a new user, who has neither data nor encoder."""
+    """Training without data or encoder is one line with the download command for them."""
     arguments = flags.format(TOY=f'TOY --data_dir {data_dir}').split()
     monkeypatch.setattr(sys, 'argv', ['train.py', *arguments])
     with pytest.raises(UserError, match=f'python download.py {COMMANDS[flags]}'):

@@ -44,7 +44,7 @@ ARCHIVES = {
 
 @pytest.mark.parametrize('case', ARCHIVES)
 def test_a_hostile_archive_is_refused(case, call_download, host, tmp_path, monkeypatch):
-    """Guards the rest of the disk against what a mirror may serve; nothing of it is kept."""
+    """A hostile archive is an error, and nothing of it is kept."""
     change, message = ARCHIVES[case]
     monkeypatch.setattr(unpack, 'LIMIT', 50_000)
     host.add_archive(DATA, senteval_cn() | change)
@@ -83,7 +83,7 @@ FAILURES = {
 
 @pytest.mark.parametrize('case', FAILURES)
 def test_a_failure_is_one_line(case, call_download, host):
-    """Guards the reader of the error: what, at which address, what belongs in which folder."""
+    """A failed download names thing, address, and the folder where its files belong."""
     breaks, name, message = FAILURES[case]
     breaks(host)
     done = call_download('--only', name)
@@ -113,13 +113,13 @@ def test_a_line_that_always_breaks_off_comes_to_an_end(call_download, host, monk
 
 
 def test_too_little_space_is_known_before(call_download, monkeypatch):
-    """Guards an hour of fetching that ends in a full disk."""
+    """Too little free disk is an error before anything is fetched."""
     monkeypatch.setattr(fetch.shutil, 'disk_usage', lambda _: SimpleNamespace(free=1000))
     check_failure(call_download('--only', 'data'), 1, r'download: 0.1 MB needed, 0.0 MB free')
 
 
 def test_a_full_disk_leaves_nothing_that_looks_whole(call_download):
-    """Guards the file that is half written when the disk is full."""
+    """A full disk is a one-line error, and the next command succeeds."""
     part = Path('data/.senteval_cn.download/senteval_cn.zip.part')
     part.parent.mkdir(parents=True)
     part.symlink_to('/dev/full')
@@ -129,7 +129,7 @@ def test_a_full_disk_leaves_nothing_that_looks_whole(call_download):
 
 
 def test_two_processes_do_not_write_the_same_file(call_download):
-    """Guards two tables started side by side on an empty machine."""
+    """A second process that fetches the same is refused."""
     stage = Path('data/.senteval_cn.download')
     stage.mkdir(parents=True)
     with (stage / '.lock').open('w') as lock:
@@ -138,7 +138,7 @@ def test_two_processes_do_not_write_the_same_file(call_download):
 
 
 def test_a_file_system_without_locks_is_no_obstacle(call_download, monkeypatch):
-    """Guards downloads to network drives, where trainings go on, too."""
+    """On a file system without locks downloads work, with a warning."""
 
     def flock(*_):
         raise OSError(errno.ENOLCK, 'No locks available')

@@ -73,7 +73,7 @@ def value_and_gradients(vectors, weights):
     ],
 )
 def test_vectors_and_gradients_equal_the_plain_path(both_ways, token_ids, pooling, options, rows):
-    """Guards the promise that speed changes no result; fewer rows than groups included."""
+    """Vectors and gradients equal bert4keras's, for fewer rows than groups too."""
     ids = tf.constant(token_ids.padded(np.arange(rows)))
     bert, plain, plain_call = both_ways(pooling)
     layer = PooledVector(bert, **options)
@@ -92,7 +92,7 @@ def test_vectors_and_gradients_equal_the_plain_path(both_ways, token_ids, poolin
 
 @pytest.mark.parametrize('pooling', ['cls', 'mean'])
 def test_a_pad_within_a_row_is_a_token(small_bert, pooling):
-    """Guards clients of a SavedModel: rows that hold token id 0 would lose it, or their end."""
+    """Token id 0 within a row counts as a token; only zeros at the end are padding."""
     config = json.loads((small_bert / 'bert_config.json').read_text('utf-8'))
     ids = np.array([[2, 0, 9, 0, 0, 7, 3, 0], [2, 8, 3, 0, 0, 0, 0, 0], [2, 0, 0, 3, 0, 0, 0, 0]])
     mask = np.arange(8) < np.array([7, 3, 4])[:, None]
@@ -107,7 +107,7 @@ def test_a_pad_within_a_row_is_a_token(small_bert, pooling):
 
 
 def test_loading_computes_in_float32_whatever_the_process_does(small_bert):
-    """Guards the vectors of a process that trains in half precision, and its precision after."""
+    """A loaded encoder computes in float32 in a process whose policy is bfloat16."""
     keras.mixed_precision.set_global_policy('mixed_bfloat16')
     [*_, layer] = load_encoder(small_bert).model.layers
     assert {part.compute_dtype for part in (layer, *layer.bert.layers)} == {'float32'}
@@ -115,7 +115,7 @@ def test_loading_computes_in_float32_whatever_the_process_does(small_bert):
 
 
 def test_an_encoder_computes_in_the_precision_asked_for(small_bert):
-    """Guards load_encoder(…, 'bf16'): its speed, and vectors near those of float32."""
+    """precision='bf16' gives float32 vectors within 1e-2 of fp32's, but not equal ones."""
     texts = ['明天会下雨吗', '今天天气怎么样', '']
     vectors = {
         name: load_encoder(small_bert, precision=name).encode(texts) for name in ('fp32', 'bf16')
@@ -128,7 +128,7 @@ def test_an_encoder_computes_in_the_precision_asked_for(small_bert):
 
 
 def test_half_precision_rounds_no_sum(small_bert):
-    """Guards bf16 vectors: those of 12 layers, rounded at each sum, were off twice as much."""
+    """In bf16, residual sums and embeddings are added up in float32."""
     [*_, layer] = load_encoder(small_bert, precision='bf16').model.layers
     computed = {part.name: part.compute_dtype for part in layer.bert.layers}
     sums = {dtype for name, dtype in computed.items() if name.endswith(('-Add', '-Position'))}
@@ -137,7 +137,7 @@ def test_half_precision_rounds_no_sum(small_bert):
 
 
 def test_half_precision_takes_large_activations(bert_dir, token_ids):
-    """Guards fp16: squared in half precision, they would overflow and leave constant vectors."""
+    """In fp16, activations of 10,000 do not overflow in layer normalisation."""
     ids = tf.constant(token_ids.padded(np.arange(3)))
     vectors = []
     for policy in ('float32', 'mixed_float16'):
@@ -154,7 +154,7 @@ def test_half_precision_takes_large_activations(bert_dir, token_ids):
     'lengths', [[3] * 10 + [64] + [3] * 11, [32] * 4 + [16] * 8 + [8] * 16 + [4] * 32]
 )
 def test_padding_is_not_encoded(lengths, bert_dir, monkeypatch):
-    """Guards the speed: long sentences would otherwise pad a batch of others."""
+    """The layers encode no padding, and attention pads only within groups of like length."""
     layer = PooledVector(load_bert(bert_dir, maxlen=64))
     tokens, cells = [], []
     embed, softmax = layer.packed._embed, tf.nn.softmax
@@ -170,14 +170,14 @@ def test_padding_is_not_encoded(lengths, bert_dir, monkeypatch):
 
 
 def test_keep_padding_is_the_way_of_bert4keras(bert_dir, token_ids, monkeypatch):
-    """Guards the flag that tells whether a result is due to packing."""
+    """keep_padding=True encodes without the packed layers."""
     layer = PooledVector(load_bert(bert_dir, maxlen=32), keep_padding=True)
     monkeypatch.setattr(layer, 'packed', None)
     assert layer(tf.constant(token_ids.padded(np.arange(9)))).shape == (9, 32)
 
 
 def test_xla_compiles_few_shapes(bert_dir, monkeypatch):
-    """Guards --jit: rows of other lengths would otherwise be compiled anew in every step."""
+    """--jit compiles a shape for each length rounded up to 32, not for every length."""
     shapes = set()
     layer = PooledVector(load_bert(bert_dir, maxlen=64), jit=True)
     compiled = layer.compiled
@@ -192,7 +192,7 @@ def test_xla_compiles_few_shapes(bert_dir, monkeypatch):
 
 @pytest.mark.parametrize('options', [{}, {'keep_padding': True}, {'jit': True}])
 def test_dropout_is_for_training_alone(bert_dir, token_ids, options):
-    """Guards regularisation, lost in silence, and scores that would be random."""
+    """Dropout changes the vectors in training, and never in scoring."""
     bert = load_bert(bert_dir, maxlen=32, dropout_rate=0.3)
     layer = PooledVector(bert, **options)
     ids = tf.constant(token_ids.padded(np.arange(3)))
@@ -204,7 +204,7 @@ def test_dropout_is_for_training_alone(bert_dir, token_ids, options):
 
 
 def test_dropout_is_where_the_plain_way_has_it(bert_dir, token_ids, monkeypatch):
-    """Guards regularisation: a place left out changes results, and no equality without dropout."""
+    """Packed encoding applies dropout in every place where the plain encoding does."""
 
     def dropped(x, rate, seed):
         places.append((len(x.shape), rate))
@@ -225,7 +225,7 @@ def test_dropout_is_where_the_plain_way_has_it(bert_dir, token_ids, monkeypatch)
 
 
 def test_row_encoder_returns_the_order_of_the_rows(bert_dir, token_ids, monkeypatch):
-    """Guards scores that belong to another pair: rows are encoded longest first."""
+    """Rows are encoded longest first, and their vectors come back in the order of the rows."""
     monkeypatch.setattr('cosent_tf.bert.rows.TOKENS_PER_BATCH', 40)
     bert = load_bert(bert_dir, maxlen=32)
     inputs = keras.Input((None,), dtype='int32')
@@ -236,7 +236,7 @@ def test_row_encoder_returns_the_order_of_the_rows(bert_dir, token_ids, monkeypa
 
 
 def test_encoded_rows_are_freed(bert_dir):
-    """Guards millions of lines, or a service's calls, in constant memory."""
+    """Rows are freed once they are encoded."""
     encode = load_encoder(bert_dir).encode_rows
     rows = TokenRows([[2, 5, 3]])
     freed = weakref.ref(rows)
@@ -252,6 +252,6 @@ def test_no_texts_give_no_vectors(bert_dir):
 
 
 def test_inputs_longer_than_the_positions_are_refused(bert_dir):
-    """Guards against a crash inside TensorFlow at the first long sentence."""
+    """A maxlen above the number of positions is an error that names both."""
     with pytest.raises(UserError, match='64 positions'):
         load_bert(bert_dir, maxlen=65)

@@ -26,7 +26,7 @@ def noisy(folder, method, seeds, strength):
 
 @pytest.mark.parametrize('metric', ['accuracy', 'f1', 'spearman'])
 def test_methods_are_compared_by_the_metric_and_all_seeds(metric, evaluate, tmp_path):
-    """Guards the comparison a paper would quote: its figures are those of the table above it."""
+    """The comparison table has the differences of the table above it."""
     noisy(tmp_path, 'cosent', 3, strength=2.0)
     noisy(tmp_path, 'interact', 3, strength=1.0)
     _, out, _ = evaluate('--runs_dir', tmp_path, '--metric', metric)
@@ -44,7 +44,7 @@ def test_methods_are_compared_by_the_metric_and_all_seeds(metric, evaluate, tmp_
 
 
 def test_one_seed_says_that_training_noise_is_unknown(evaluate, tmp_path):
-    """Guards against one run a method taken for the method."""
+    """One seed per method has the interval over test pairs, and a note that says so."""
     add_run(tmp_path, 'BQ.bert.cosent.seed1', wrong=9)
     add_run(tmp_path, 'BQ.bert.interact.seed1', wrong=1)
     _, out, _ = evaluate('--runs_dir', tmp_path)
@@ -56,7 +56,7 @@ def test_one_seed_says_that_training_noise_is_unknown(evaluate, tmp_path):
 
 
 def test_details_are_scikit_learns(evaluate, tmp_path):
-    """Guards the four measures people ask for, of two and of three classes, and none of grades."""
+    """--details equals scikit-learn's figures for two and three classes; grades have none."""
     random = np.random.default_rng(0)
     scores = LABELS * 0.3 + random.random(40)
     add_scores(tmp_path, 'BQ.bert.cosent.seed1', LABELS, scores)

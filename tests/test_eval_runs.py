@@ -16,7 +16,7 @@ pytestmark = pytest.mark.fast
 
 
 def test_mean_and_deviation_of_the_average_are_of_the_same_seeds(evaluate, tmp_path):
-    """Guards "mean ± sd" of Avg: a task with one seed more gave a mean that no sd belongs to."""
+    """Mean and sd of Avg are over the seeds that all tasks have; without any there is no sd."""
     for task in TASKS:
         for seed, wrong in ((1, 8), (2, 4)):
             add_run(tmp_path, run_name(task, 'bert', 'cosent', seed), wrong=wrong)
@@ -43,7 +43,7 @@ def left_out_of(evaluate, runs_dir):
 
 
 def test_runs_on_other_test_pairs_are_left_out(evaluate, tmp_path):
-    """Guards against two re-splits compared as if they were one; the more common one is kept."""
+    """A run with other test pairs than most is left out and named."""
     others = [*PAIRS[:5], ('别的', '句子'), *PAIRS[6:]]
     add_run(tmp_path, 'BQ.bert.cosent.seed1', pairs=others)
     add_run(tmp_path, 'BQ.bert.interact.seed1', pairs=PAIRS[:30], labels=LABELS[:30])
@@ -59,7 +59,7 @@ def test_runs_on_other_test_pairs_are_left_out(evaluate, tmp_path):
 
 
 def test_a_broken_run_does_not_stop_the_report(evaluate, tmp_path):
-    """Guards the table of a night's runs against the one file that a full disk has cut."""
+    """A run with a cut file is left out and named, and the others are shown."""
     add_run(tmp_path, 'BQ.bert.cosent.seed1', wrong=4)
     add_run(tmp_path, 'BQ.bert.sbert.seed1')
     path = tmp_path / 'BQ.bert.sbert.seed1' / TEST_FILE

@@ -38,7 +38,7 @@ BERT+Interact       100.00*       100.00*       100.00*       100.00*       -100
 
 @pytest.mark.usefixtures('forty_pairs')
 def test_spearman_beside_the_published_one(evaluate, tmp_path):
-    """Guards the second published table: its own tasks, and each Avg over those of its row."""
+    """--metric spearman has its own tasks, and each Avg is over those of its row."""
     all_five_tasks(tmp_path / 'runs')
     as_published(tmp_path / 'runs', 'spearman')
     picture = tmp_path / 'a.png'
@@ -65,14 +65,14 @@ def test_spearman_beside_the_published_one(evaluate, tmp_path):
 
 
 def test_no_runs_prints_the_published_spearman(evaluate, tmp_path):
-    """Guards the first look: the figures asked for, not accuracies."""
+    """Without runs, --metric spearman shows the published Spearman."""
     _, out, _ = evaluate('--runs_dir', tmp_path, '--metric', 'spearman')
     assert out.startswith('Published test Spearman (×100)') and '80.14' in out
     assert '85.81' not in out and 'Majority' not in out and '--task BQ --select spearman' in out
 
 
 def test_runs_selected_by_the_other_measure_are_named(evaluate, tmp_path):
-    """Guards comparisons: the epoch of the best accuracy is not that of the best Spearman."""
+    """--metric spearman names the runs whose epoch was chosen by accuracy."""
     all_five_tasks(tmp_path)
     for name, metrics in {
         'ATEC.bert.cosent.seed1': {'select': 'accuracy'},

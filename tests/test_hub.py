@@ -18,7 +18,7 @@ FILES = dict.fromkeys(('config.json', 'vocab.txt', 'model.safetensors'), b'{}')
 
 
 def test_a_model_of_the_hub_is_fetched_once(hub):
-    """Guards hf:NAME: the weights there are, and none of the second kind; then from the cache."""
+    """hf:NAME fetches one kind of weights, and without a network finds them again."""
     folder = bert_folder(f'hf:{ROBERTA}')
     assert {path.name for path in folder.iterdir()} == {'config.json', 'vocab.txt', 'tf_model.h5'}
     assert (folder / 'tf_model.h5').read_bytes() == WEIGHTS
@@ -70,7 +70,7 @@ def test_a_run_goes_on_when_main_has_moved(hub, run, tmp_path, data_dir):
 
 
 def test_a_model_of_the_hub_goes_on_after_a_cut(hub, monkeypatch):
-    """Guards hf:NAME over a bad line."""
+    """hf:NAME continues after a broken connection."""
     monkeypatch.setattr('huggingface_hub.file_download.time.sleep', lambda _: None)
     monkeypatch.setattr(constants, 'DOWNLOAD_CHUNK_SIZE', fetch.CHUNK)
     hub.at_byte[hub.cdn()] = (HALF, lambda _: None)
@@ -91,7 +91,7 @@ HUB_FAILURES = {
 
 @pytest.mark.parametrize('case', HUB_FAILURES)
 def test_a_model_that_cannot_be_had_is_one_line(case, hub, monkeypatch):
-    """Guards hf:NAME against a traceback of its client."""
+    """A failure of the Hub is a one-line error."""
     monkeypatch.setattr('huggingface_hub.file_download.time.sleep', lambda _: None)
     HUB_FAILURES[case](hub)
     with pytest.raises(UserError, match=r'cannot be downloaded .*by hand: put config') as error:

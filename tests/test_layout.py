@@ -26,7 +26,7 @@ def imports(folder):
 
 
 def test_bert_does_not_know_run_and_nothing_imports_a_script():
-    """Guards an encoder that can be used, read and tested without the training around it."""
+    """`cosent_tf.bert` imports nothing of `cosent_tf.run`, and no tool imports a script."""
     assert not [found for found in imports(PACKAGE / 'bert') if 'cosent_tf.run' in found[1]]
     assert not [found for found in imports(TOOLS) if found[1].split('.')[0] in SCRIPTS]
 
@@ -47,7 +47,7 @@ def test_the_package_imports_neither_tools_nor_scripts():
     ],
 )
 def test_what_needs_no_tensorflow_does_not_import_it(statement):
-    """Guards an evaluation that starts in well under a second, on any machine."""
+    """Evaluation, downloads, plans and the package itself import without TensorFlow."""
     code = f'import sys; {statement}; print([m for m in sys.modules if "tensorflow" in m])'
     done = run_code(code)
     assert done.stdout == '[]\n', done.stderr
@@ -55,7 +55,7 @@ def test_what_needs_no_tensorflow_does_not_import_it(statement):
 
 @pytest.mark.usefixtures('tensorflow')
 def test_the_package_has_its_public_names():
-    """Guards programs that import from cosent_tf itself."""
+    """Every public name of cosent_tf can be imported and called."""
     for name in cosent_tf.__all__:
         assert callable(getattr(cosent_tf, name)), name
     with pytest.raises(AttributeError, match='no attribute'):

@@ -24,7 +24,7 @@ LR = 1e-3
     ],
 )
 def test_the_steps_are_those_of_the_whole_batch(method, short, run, tmp_path, monkeypatch):
-    """Guards the loss over all pairs of a batch: adding up those of its chunks is another one."""
+    """--micro_batch gives the losses and weights of the whole batch."""
     caught = []
     fit = training.fit
 
@@ -65,7 +65,7 @@ def train(model, batches):
 
 @pytest.mark.parametrize('keep_padding', [False, True])
 def test_both_passes_draw_the_same_dropout_masks(small_bert, keep_padding):
-    """Guards the gradient under dropout: of other masks, it would be that of no loss at all."""
+    """Outputs and gradients under dropout are those of chunks encoded one after the other."""
     bert = load_bert(small_bert, maxlen=12, dropout_rate=0.5)
     token_ids = keras.Input((None,), dtype='int32')
     model = keras.Model(token_ids, PooledVector(bert, keep_padding)(token_ids))

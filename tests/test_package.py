@@ -35,7 +35,7 @@ def wheel(tmp_path_factory):
 
 
 def test_wheel_of_a_used_checkout_has_every_module_and_nothing_else(wheel):
-    """Guards against `pip install .` that fails beside runs/, takes it along, or forgets a wing."""
+    """The wheel holds all of the package, and nothing of runs/ or data/ beside it."""
     names = {
         name for name in wheel.root.namelist() if '.dist-info/' not in name and name[-1] != '/'
     }
@@ -44,7 +44,7 @@ def test_wheel_of_a_used_checkout_has_every_module_and_nothing_else(wheel):
 
 
 def test_wheel_says_what_it_is_and_asks_for_nothing_that_pip_cannot_resolve(wheel):
-    """Guards licence and README of the package, and against bert4keras (keras<=2.3.1) in it."""
+    """The wheel has licence and README, and does not require bert4keras."""
     info = next(path for path in wheel.iterdir() if path.name.endswith('.dist-info'))
     metadata = PathDistribution(info).metadata
     assert metadata['Name'] == 'cosent_tf' and metadata['License-Expression'] == 'MIT'

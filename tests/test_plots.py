@@ -43,7 +43,7 @@ def intervals(axes):
 
 
 def test_accuracy_beside_spearman_has_its_interval_too(draw, tmp_path):
-    """Guards the one run of several classes on STS-B, whose column is not the published one."""
+    """Accuracy of several classes on STS-B has a panel of its own, with its interval."""
     labels = np.arange(40) % 3
     add_scores(tmp_path, 'STS-B.bert.interact.seed1', labels, 0.8 * np.eye(3)[labels] + 0.1)
     panel = draw('--metric', 'spearman')['STS-B (accuracy)']
@@ -52,7 +52,7 @@ def test_accuracy_beside_spearman_has_its_interval_too(draw, tmp_path):
 
 @pytest.mark.usefixtures('forty_pairs')
 def test_every_task_has_its_own_scale_and_every_method_its_interval(evaluate, draw, tmp_path):
-    """Guards the picture's reading: whether methods differ by more than their noise."""
+    """A bar has the sd over seeds, or for one seed Wilson's interval; tasks have own scales."""
     for seed, wrong in ((1, 8), (2, 4)):
         add_run(tmp_path, f'BQ.bert.cosent.seed{seed}', wrong=wrong)
     add_run(tmp_path, 'BQ.bert.interact.seed1', wrong=1)

@@ -11,7 +11,7 @@ LINE = r'epoch \d/3, step \d/5, loss \d\.\d{4}, \d+\.\d pairs/s, \d:\d\d:\d\d le
 
 
 def test_a_log_says_how_far_it_is(short, monkeypatch, capsys):
-    """Guards a night in which a log stays empty: lines in time, from the very start on."""
+    """Without a terminal, lines appear in time, from the start of compiling on."""
     monkeypatch.setattr(progress, 'INTERVAL', 1e-3)
     monkeypatch.setattr(progress, 'FIRST_STEPS', 2)
     monkeypatch.setattr(sys, 'argv', command('cosent', short))
@@ -28,7 +28,7 @@ def test_a_log_says_how_far_it_is(short, monkeypatch, capsys):
 
 
 def test_the_time_left_is_that_of_steps_and_scoring(monkeypatch):
-    """Guards an estimate of which compiling or a forgotten scoring makes something else."""
+    """The time left counts steps at their pace and the scoring, but not the compiling."""
     now = iter([0, 100, 102, 104, 110, 110, 112])  # compiled in 100 s; steps of 2 s; scored in 6 s
     monkeypatch.setattr(progress.time, 'perf_counter', lambda: next(now))
     told = progress.Progress(pairs=30)
@@ -43,7 +43,7 @@ def test_the_time_left_is_that_of_steps_and_scoring(monkeypatch):
 
 
 def test_workers_other_than_the_chief_are_quiet(monkeypatch, capsys):
-    """Guards a log in which every line stands once for each worker."""
+    """Only the first worker prints progress."""
     monkeypatch.setattr(progress, 'INTERVAL', 1e-3)
     with progress.Progress(pairs=30, quiet=True) as told:
         told._stop.wait(0.05)

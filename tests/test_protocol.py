@@ -22,7 +22,7 @@ LR = 1e-4
 def test_steps_of_training_are_those_of_the_plain_experiment(
     method, short, run, small_bert, data_dir, tmp_path, monkeypatch
 ):
-    """Guards the published method itself: order, tokens, batches, loss, head and optimizer."""
+    """A training step of each method equals the protocol written a second time."""
     head = []
     fit = training.fit
 
@@ -61,7 +61,7 @@ def scored():
 @pytest.mark.parametrize('offset', [0, 3, -3, 6, -6])
 @pytest.mark.parametrize('method', [*METHODS, 'other'])
 def test_every_method_has_its_published_search(method, offset, scored, tmp_path):
-    """Guards scores without an anchor: searched within (-1, 1), they can lose 20 points."""
+    """Each method's threshold is the published search's; unbounded scores use unbounded t."""
     labels, scores = scored[0], scored[1] + offset
     bounded = method != 'interact_cosent' and offset == 0
     expected = protocol.published_threshold(
@@ -81,7 +81,7 @@ def test_every_method_has_its_published_search(method, offset, scored, tmp_path)
 
 
 def test_the_best_epoch_is_kept_where_it_is_not_the_last(short, run, tmp_path, monkeypatch):
-    """Guards what every figure rests on: the weights, scores and threshold of the best epoch."""
+    """Weights, predictions, threshold and metrics are those of the best epoch."""
     by_epoch = []
     fit = training.fit
 

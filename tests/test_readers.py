@@ -16,7 +16,7 @@ PAIRS = [('我 "在"', '他, 去', 1), ('是', '', 0), ('，\u2028', "'也'\x85"
 
 @pytest.mark.parametrize('suffix', SUFFIXES)
 def test_every_format_gives_the_same_pairs(suffix, tmp_path):
-    """Guards pairs, order and labels, whatever wrote the file: names of columns, quotes, gzip.
+    """Each format gives the same pairs: column names, quotes and gzip are understood.
 
     Grades (STS-B in English) come digit by digit, and what is whole stays a class.
     """
@@ -28,7 +28,7 @@ def test_every_format_gives_the_same_pairs(suffix, tmp_path):
 
 
 def test_splits_are_found_by_name(tmp_path):
-    """Guards tasks of mixed formats: what a release has as .tsv.gz need not be rewritten."""
+    """The three files of a task may have different formats."""
     for split, suffix in (('train', '.csv'), ('valid', '.tsv'), ('test', '.jsonl')):
         write_lines(tmp_path / 'MINE' / f'MINE.{split}{suffix}', [FORMATS[suffix](PAIRS)[:-1]])
     assert [split.path.suffix for split in read_task(tmp_path, 'MINE').values()] == [
@@ -39,7 +39,7 @@ def test_splits_are_found_by_name(tmp_path):
 
 
 def test_two_files_of_a_split_are_refused(tmp_path):
-    """Guards against training on the one that was meant to be replaced."""
+    """Two files of one split are an error that names both."""
     for suffix in ('.data', '.csv.gz'):
         write_lines(tmp_path / 'MINE' / f'MINE.train{suffix}', [])
     with pytest.raises(UserError, match=r'MINE.train.data and .*MINE.train.csv.gz'):
@@ -47,14 +47,14 @@ def test_two_files_of_a_split_are_refused(tmp_path):
 
 
 def test_texts_of_several_lines_become_one_line(tmp_path):
-    """Guards the predictions written after hours of training: a text there is part of a line."""
+    """Line breaks and tabs within a text become spaces."""
     path = tmp_path / 'a.csv'
     path.write_bytes('text1,text2,label\r\n"我\r\n在","他\t去",1\r\n'.encode())
     assert read_pairs(path) == ([('我 在', '他 去', 1)], 0)
 
 
 def test_rows_without_the_columns_are_counted(tmp_path):
-    """Guards against silent loss of pairs, as in .data files."""
+    """Lines of .jsonl without three fields are skipped and counted."""
     path = tmp_path / 'a.jsonl'
     write_lines(path, ['{"text1": "我", "text2": "你", "label": "1"}', '', '{"text1": "我"}'])
     assert read_pairs(path) == ([('我', '你', 1)], 2)
@@ -132,7 +132,7 @@ def test_what_is_wrong_is_named_with_its_line(case, tmp_path):
 
 
 def test_a_cut_gzip_file_is_refused(tmp_path):
-    """Guards against training on the first part of an interrupted download."""
+    """A .gz file that is cut off is an error."""
     path = tmp_path / 'a.data.gz'
     path.write_bytes(gzip.compress(as_data(PAIRS * 100).encode())[:-20])
     with pytest.raises(UserError, match=r'a\.data\.gz: cannot be read: Compressed file ended'):
@@ -140,7 +140,7 @@ def test_a_cut_gzip_file_is_refused(tmp_path):
 
 
 def test_a_cut_gzip_file_that_is_not_utf8_either_is_refused(tmp_path):
-    """Guards against a traceback: looking for the line reads on, to where the file is cut."""
+    """A .gz file that is cut off and not UTF-8 is a one-line error."""
     path = tmp_path / 'a.data.gz'
     path.write_bytes(gzip.compress('我'.encode('gbk'))[:-8])
     with pytest.raises(UserError, match=r'a\.data\.gz: cannot be read: Compressed file ended'):
@@ -148,7 +148,7 @@ def test_a_cut_gzip_file_that_is_not_utf8_either_is_refused(tmp_path):
 
 
 def test_the_line_that_is_not_utf8_is_found_far_into_a_file(tmp_path):
-    """Guards the line number: Python decodes a text in blocks, ahead of the lines it yields."""
+    """A byte that is not UTF-8 is reported with its line."""
     path = tmp_path / 'a.txt'
     path.write_bytes('我\n'.encode() * 5000 + '我\n'.encode('gbk') + b'x\n' * 10)
     with pytest.raises(UserError, match=':5001: not UTF-8'):

@@ -51,7 +51,7 @@ ALL_STOPS = [  # of 3 epochs
 def test_a_run_killed_at_any_moment_ends_like_one_never_stopped(
     epochs, stops, short, run, tmp_path
 ):
-    """Guards hours of training: at most the epoch in progress is lost, and no result changes."""
+    """A killed run loses at most the epoch in progress, and ends with the same results."""
     short |= {'dropout_rate': '0.1', 'epochs': epochs}
     whole, killed = tmp_path / 'whole' / NAME, tmp_path / 'killed' / NAME
     flags = short | {'runs_dir': str(whole.parent)}
@@ -89,7 +89,7 @@ def test_a_run_killed_at_any_moment_ends_like_one_never_stopped(
 @pytest.mark.weekly
 @pytest.mark.parametrize('more', ['--precision bf16', '--strategy mirrored'])
 def test_a_resumed_run_draws_the_dropout_masks_of_one_never_stopped(more, short, tmp_path):
-    """Guards the generator in state.h5, which has a state a device."""
+    """A resumed run of two devices draws the dropout masks of one never stopped."""
     processes = []
     for name, moments in (('whole', ['never']), ('killed', ['kill epoch 2', 'never'])):
         flags = short | {'runs_dir': str(tmp_path / name), 'dropout_rate': '0.1', 'epochs': '2'}
@@ -109,9 +109,9 @@ def measures(folder):
 
 
 def test_faults_leave_a_run_that_can_go_on(short, run, tmp_path, monkeypatch):
-    """Guards what was saved before: a NaN, a full disk or a damaged file costs no whole epoch.
+    """A NaN, a full disk or a damaged file loses no epoch that was saved before.
 
-    Guards epochs of other flags, other data or another BERT, too, from being continued.
+    Other flags, other data or another BERT are refused.
     """
     data_dir = shutil.copytree(short['data_dir'], tmp_path / 'data')
     data = data_dir / 'TOY' / 'TOY.train.data'
@@ -190,7 +190,7 @@ TOLD = {
 
 @pytest.mark.parametrize('case', TOLD)
 def test_what_stopped_the_training_is_told(case):
-    """Guards against the wrong cause: without other workers, none of them has ended."""
+    """The end of another worker is named as the cause only if there are other workers."""
     error, (kind, message) = TOLD[case]
 
     def fails(*_):

@@ -71,7 +71,7 @@ def test_scores_and_texts_come_back_exactly(tmp_path):
 
 
 def test_labels_come_back_exactly(tmp_path):
-    """Guards graded labels, which decide Spearman; classes stay as readable as they were."""
+    """Graded labels are written with every digit, and classes as whole numbers."""
     labels = [1, 0.8, 3.25, 0.1 + 0.2, -1e-7]
     pairs = [('a', 'b')] * len(labels)
     write_predictions(tmp_path / 'x.tsv', labels, np.zeros(5), pairs)

@@ -50,7 +50,7 @@ POOLINGS = {
 
 @pytest.mark.parametrize('case', POOLINGS)
 def test_the_pooling_is_that_of_the_folder(case, tmp_path):
-    """Guards mean-pooled encoders, old and new: their [CLS] vectors look right and are not."""
+    """The pooling of a folder is read from its modules, old and new."""
     files, expected = POOLINGS[case]
     assert read_pooling(write(tmp_path, files)) == expected
 
@@ -105,7 +105,7 @@ TOKENIZERS = {
 
 @pytest.mark.parametrize('case', TOKENIZERS)
 def test_the_tokenizer_is_that_of_the_folder(case, tmp_path):
-    """Guards cased encoders, and the defaults of transformers for what a folder does not say."""
+    """Lower-casing and accents are read from the folder, with transformers' defaults."""
     files, expected = TOKENIZERS[case]
     assert read_tokenizer_settings(write(tmp_path, files)) == TokenizerSettings(*expected)
 
@@ -121,7 +121,7 @@ def test_the_tokenizer_is_that_of_the_folder(case, tmp_path):
     ],
 )
 def test_each_setting_changes_tokens_by_itself(settings, expected):
-    """Guards what bert4keras has no setting for: it lower-cases and strips together or not."""
+    """Lower-casing, accents and Chinese characters can be set independently."""
     words = ['cafe', 'café', 'Cafe', 'Café', '我', '们', 'ab', 'aB', '！', '我们ab', '[UNK]']
     vocab = {word: number for number, word in enumerate(words)}
     tokenizer = BertTokenizer(vocab, TokenizerSettings(*settings))
@@ -147,7 +147,7 @@ MAXLENS = {
 
 @pytest.mark.parametrize('case', MAXLENS)
 def test_texts_are_cut_where_sentence_transformers_cuts_them(case, tmp_path):
-    """Guards long texts: version 6 writes their length into tokenizer_config.json alone."""
+    """The maximum length is read from whichever file a version writes it to."""
     files, expected = MAXLENS[case]
     assert read_maxlen(write(tmp_path, files)) == expected
 
@@ -216,7 +216,7 @@ WRONG = {
 
 @pytest.mark.parametrize('case', WRONG)
 def test_what_cannot_be_done_is_refused_by_file_and_key(case, tmp_path):
-    """Guards against vectors that are silently others than those of the encoder."""
+    """A setting that cannot be followed is an error that names file and key."""
     files, message = WRONG[case]
     write(tmp_path, files)
     with pytest.raises(UserError, match=message) as error:

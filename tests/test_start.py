@@ -17,7 +17,7 @@ NAME = 'TOY.bert.cosent.seed42'
 
 
 def test_a_second_process_and_a_folder_that_cannot_be_written_are_refused(short, run, tmp_path):
-    """Guards two processes that overwrite each other's epochs."""
+    """A second process for the same run is refused, and so is a folder it cannot write."""
     (tmp_path / NAME).mkdir()
     with (tmp_path / NAME / '.lock').open('w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -48,7 +48,7 @@ def test_the_first_lines_say_what_is_trained_where(short, run, tmp_path, monkeyp
 
 @pytest.mark.parametrize('answer', [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks_is_no_obstacle(answer, short, run, tmp_path, monkeypatch):
-    """Guards runs on network drives: there, one has to look after a second process oneself."""
+    """On a file system without locks a run starts, with a warning of one line."""
 
     def flock(*_):
         raise OSError(answer, os.strerror(answer))
@@ -87,7 +87,7 @@ def test_what_cannot_be_removed_is_told_in_one_line(tmp_path):
 
 
 def test_runs_of_other_programs_are_not_overwritten(short, run, tmp_path):
-    """Guards predictions that no command can make again."""
+    """A folder with predictions of another program is not overwritten."""
     (tmp_path / NAME).mkdir()
     for split in ('valid', 'test'):
         (tmp_path / NAME / f'predictions.{split}.tsv').write_text('')

@@ -9,7 +9,7 @@ from cosent_tf.run.state import State, read_state, state_variables, write_state
 
 
 def test_the_state_has_the_loss_scale_of_fp16(tmp_path):
-    """Guards a resumed fp16 run: it would skip steps again until the scale has come down."""
+    """A resumed fp16 run continues with its loss scale."""
 
     def model():
         inputs = keras.Input((2,))
@@ -27,7 +27,7 @@ def test_the_state_has_the_loss_scale_of_fp16(tmp_path):
 
 
 def test_a_damaged_weights_file_is_refused(tmp_path):
-    """Guards scores of slightly wrong weights, which would look right: any changed byte counts."""
+    """Any changed byte of a weight file is an error."""
     path = tmp_path / 'a.h5'
     weight = tf.Variable(np.random.default_rng(0).normal(size=(3, 50)).astype('float32'))
     expected = weight.numpy()

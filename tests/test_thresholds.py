@@ -118,7 +118,7 @@ def test_bad_input_is_refused(search, labels, scores, message):
 
 
 def test_decisions_are_those_of_the_search_whatever_the_precision_of_the_scores():
-    """Guards the figures of training, from float32 scores, against other ones in the report."""
+    """float32 scores are decided as their float64 values are."""
     scores = np.float32([0.1, 0.2])  # the first is 0.1 and a little more
     for of in (scores, scores.astype(np.float64)):
         assert Rule(threshold=0.1).predict(of).tolist() == [1, 1]

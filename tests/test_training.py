@@ -42,7 +42,7 @@ def trained(small_bert, data_dir, tmp_path_factory):
 
 
 def test_a_script_writes_a_complete_run(trained, data_dir):
-    """Guards the run folder that other programs read, and a terminal without warnings."""
+    """A training writes its run folder, and nothing on stderr."""
     done, folder = trained
     assert done.stderr == ''
     assert 'tensorflow 2' in done.stdout.splitlines()[2]
@@ -76,7 +76,7 @@ def test_batches_that_teach_nothing_are_told_before_the_first_step(short, run, t
 
 
 def test_the_encoder_of_a_run_gives_the_scores_of_its_predictions(trained):
-    """Guards load_encoder(run): the weights of the best epoch, not of the pretrained folder."""
+    """load_encoder(run) has the weights of the best epoch, not the pretrained ones."""
     predictions = read_predictions(trained[1] / 'predictions.test.tsv')
     encoder = load_encoder(trained[1])
     u, v = (encoder.encode([pair[side] for pair in predictions.texts]) for side in (0, 1))
@@ -84,7 +84,7 @@ def test_the_encoder_of_a_run_gives_the_scores_of_its_predictions(trained):
 
 
 def test_three_classes(short, run, tmp_path):
-    """Guards tasks that are not binary: C probabilities from Interact, and no Spearman of them."""
+    """With three classes, Interact gives three probabilities, and no Spearman."""
     for number, split in enumerate(('train', 'valid', 'test')):
         lines = toy_lines(30, seed=number, classes=3)
         write_lines(tmp_path / 'NLI' / f'NLI.{split}.data', lines)
@@ -100,7 +100,7 @@ def test_three_classes(short, run, tmp_path):
 
 
 def test_select_spearman_keeps_the_epoch_with_the_best_spearman(short, run, tmp_path, monkeypatch):
-    """Guards the protocol of archives/8847, on epochs of which each is the best by one measure."""
+    """--select spearman keeps the epoch with the best Spearman, not the best accuracy."""
     accurate, ranked = np.zeros(24), np.zeros(24)  # of the labels 0 1 0 1 …
     accurate[::2], accurate[1::2] = 0.1, [*[0.0] * 3, *[0.9] * 9]  # 21 right, 3 of 1 at the bottom
     ranked[::2] = [*[0.1] * 8, 0.75, 0.77, 0.79, 0.81]  # 8 of 0, then 1 0 1 0 1 0 1 0, then 8 of 1
@@ -120,7 +120,7 @@ def test_select_spearman_keeps_the_epoch_with_the_best_spearman(short, run, tmp_
 
 @pytest.mark.parametrize('method', ['cosent', 'interact_cosent'])
 def test_fractional_grades(method, short, run, tmp_path):
-    """Guards STS-B in its English form: trained by the CoSENT loss, refused by a classifier."""
+    """Grades such as 3.25 are trained by the CoSENT loss and refused by a classifier."""
     for number, split in enumerate(('train', 'valid', 'test')):
         lines = toy_lines(16, seed=number, classes=3)
         write_lines(tmp_path / 'STS' / f'STS.{split}.data', [f'{line}.25' for line in lines])
@@ -148,7 +148,7 @@ def test_fractional_grades(method, short, run, tmp_path):
     ],
 )
 def test_lower_precision_and_xla_train_too(more, trained, short, run, tmp_path):
-    """Guards the casts between encoder, loss and optimizer: the losses are near those of fp32."""
+    """Losses in half precision are near those in fp32."""
     assert run('cosent', short | GENTLE | {'epochs': '1'}, *more) == (0, '')
     lower = losses(tmp_path / 'TOY.bert.cosent.seed42')
     np.testing.assert_allclose(lower, losses(trained[1])[: len(lower)], rtol=0.1)
@@ -164,7 +164,7 @@ FLAGS = {
 @pytest.mark.parametrize('method', METHODS)
 @pytest.mark.parametrize('more', FLAGS)
 def test_flags_reach_the_model(method, more, short, run, monkeypatch):
-    """Guards flags that would change nothing: results alone do not show that they work."""
+    """Precision, --jit, --keep_padding and --pooling reach the encoder that is trained."""
     models = []
     monkeypatch.setattr('cosent_tf.training.fit', lambda model, *_: models.append(model))
     assert run(method, short, *more.split()) == (0, '')
@@ -179,7 +179,7 @@ def test_flags_reach_the_model(method, more, short, run, monkeypatch):
 
 
 def test_a_finished_run_is_kept_and_resuming_it_a_success(trained, short, run):
-    """Guards hours of training, and a batch system that restarts a command until it succeeds."""
+    """A finished run is not overwritten, and --resume on it shows its result and exits with 0."""
     done, folder = trained
     flags = short | GENTLE | {'runs_dir': str(folder.parent)}
     before = (folder / 'metrics.json').read_bytes()

@@ -14,7 +14,7 @@ from tests.helpers import change_json
 
 
 def test_a_gpu_that_tensorflow_does_not_see_is_an_error(short, run, tmp_path, monkeypatch):
-    """Guards against days of training on the CPU beside an idle GPU."""
+    """A GPU that TensorFlow does not see is an error, except with --device cpu."""
     nvidia_smi = tmp_path / 'bin' / 'nvidia-smi'
     nvidia_smi.parent.mkdir()
     nvidia_smi.touch(mode=0o755)
@@ -65,7 +65,7 @@ WRONG_FLAGS = {
 
 @pytest.mark.parametrize('case', WRONG_FLAGS)
 def test_wrong_usage_is_one_clear_line(case, short, run):
-    """Guards the first steps of a new user: what was looked for, and where to get it."""
+    """A wrong flag or missing file is one line: what was looked for, and how to get it."""
     change, expected = WRONG_FLAGS[case]
     code, message = run('cosent', short | change)
     assert code == 2 and message.count('\n') == 1
@@ -96,7 +96,7 @@ BROKEN_BERTS = {
 
 @pytest.mark.parametrize('case', BROKEN_BERTS)
 def test_a_broken_encoder_is_one_clear_line(case, short, run, small_bert, tmp_path):
-    """Guards a wrong mix of files: the name of the weight or file at fault."""
+    """A BERT of mismatched files is a one-line error that names the weight or file."""
     breaks, expected = BROKEN_BERTS[case]
     folder = shutil.copytree(small_bert, tmp_path / 'broken')
     breaks(folder)

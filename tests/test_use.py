@@ -95,7 +95,7 @@ def test_a_file_of_texts_becomes_vectors_in_its_order(folder, tmp_path, monkeypa
 
 
 def test_the_parts_of_a_file_are_the_whole(folder, tmp_path, monkeypatch):
-    """Guards lines that two machines encode, or none; also more parts than lines."""
+    """The parts of --shard are the whole, in order, with more parts than lines too."""
     texts = tmp_path / 'texts.txt'
     texts.write_text(''.join(f'{text}\n' for text in TEXTS[:2]), encoding='utf-8')
     vectors = []
@@ -115,7 +115,7 @@ def test_the_parts_of_a_file_are_the_whole(folder, tmp_path, monkeypatch):
     ('case', 'pooling'), [*((case, 'cls') for case in HEADS), ('interact', 'mean')]
 )
 def test_a_file_of_pairs_becomes_scores(case, pooling, bert_dir, tmp_path, monkeypatch):
-    """Guards the score that the run's threshold belongs to: of every method, in any precision."""
+    """Scores are those of the run's method, in float32, whatever the process computes in."""
     monkeypatch.setattr(encode, 'CHUNK', 3)
     keras.mixed_precision.set_global_policy('mixed_bfloat16')  # which must not count
     more = {} if pooling == 'cls' else {'pooling': pooling}  # runs before there was a choice: cls
@@ -128,7 +128,7 @@ def test_a_file_of_pairs_becomes_scores(case, pooling, bert_dir, tmp_path, monke
 
 @pytest.mark.parametrize('method', ['cosent', 'interact'])
 def test_pairs_are_scored_as_they_come(method, bert_dir, tmp_path):
-    """Guards pairs that `read_pairs` gives, with their labels, and lists, as JSON gives."""
+    """A scorer takes pairs with labels, as `read_pairs` gives, and lists, as JSON gives."""
     write_run(tmp_path / 'run', bert_dir, method)
     score = load_scorer(tmp_path / 'run')
     labelled, lists = [(*pair, 1) for pair in PAIRS], [[*pair] for pair in PAIRS]
@@ -138,7 +138,7 @@ def test_pairs_are_scored_as_they_come(method, bert_dir, tmp_path):
 
 @pytest.mark.parametrize('method', ['cosent', pytest.param('interact', marks=pytest.mark.weekly)])
 def test_scores_in_half_precision_are_near(method, bert_dir, tmp_path, monkeypatch):
-    """Guards --precision bf16, which is asked for: otherwise, and loosely the same, scores."""
+    """Scores in bf16 are within 1e-2 of those in fp32, but not equal."""
     write_run(tmp_path / 'run', bert_dir, method)
     pairs = tmp_path / 'pairs.tsv'
     pairs.write_text(''.join(f'{a}\t{b}\n' for a, b in PAIRS), encoding='utf-8')
@@ -160,7 +160,7 @@ RULES = {
 
 @pytest.mark.parametrize('case', RULES)
 def test_a_file_of_pairs_becomes_labels(case, bert_dir, tmp_path, monkeypatch):
-    """Guards the decisions of a run: its own threshold or class weights, of every pair in order."""
+    """--format labels decides each pair by the run's own threshold or class weights."""
     monkeypatch.setattr(encode, 'CHUNK', 3)
     head = write_run(tmp_path / 'run', bert_dir, case)
     pairs = tmp_path / 'pairs.tsv'
@@ -184,7 +184,7 @@ def test_a_file_of_pairs_becomes_labels(case, bert_dir, tmp_path, monkeypatch):
 
 
 def test_exports_give_the_same_vectors(bert_dir, tmp_path, monkeypatch):
-    """Guards both exports: padded batches and single rows, every weight, and the encoder's use."""
+    """Both exports give the run's vectors, in batches and alone, and its encoder settings."""
     settings = {'do_lower_case': False, 'strip_accents': True, 'tokenize_chinese_chars': False}
     (bert_dir / 'tokenizer_config.json').write_text(json.dumps(settings), encoding='utf-8')
     folder = tmp_path / 'run'
@@ -217,7 +217,7 @@ def test_exports_give_the_same_vectors(bert_dir, tmp_path, monkeypatch):
 
 
 def test_a_model_card_says_what_the_model_is(bert_dir, tmp_path):
-    """Guards a folder that is passed on: data, method, threshold, figures, how it is loaded.
+    """A model card has data, method, threshold, metrics and how to load the model.
 
     Its header is the Hub's, so that the Hub shows the figures as well.
     """
@@ -268,7 +268,7 @@ def test_what_is_written_has_the_mode_of_the_umask(tmp_path):
 
 
 def test_a_joint_model_with_mean_pooling_is_no_hf_folder(bert_dir, tmp_path, monkeypatch):
-    """Guards an ElectraForSequenceClassification that would read [CLS] instead, and look right."""
+    """--to hf refuses a run with mean pooling, which the classifier cannot represent."""
     write_run(tmp_path / 'run', bert_dir, 'interact', pooling='mean')
     with pytest.raises(UserError, match='has no --pooling mean; --to onnx'):
         call(export, monkeypatch, run=tmp_path / 'run', to='hf', output=tmp_path / 'x')
@@ -279,7 +279,7 @@ def test_a_joint_model_with_mean_pooling_is_no_hf_folder(bert_dir, tmp_path, mon
     'case', ['interact', pytest.param('interact_cosent', marks=pytest.mark.weekly)]
 )
 def test_a_joint_savedmodel_gives_the_scores_of_the_run(case, bert_dir, tmp_path, monkeypatch):
-    """Guards the score that the run's threshold belongs to."""
+    """The SavedModel of a joint run gives the scores that its threshold belongs to."""
     head = write_run(tmp_path / 'run', bert_dir, case)
     call(export, monkeypatch, run=tmp_path / 'run', to='savedmodel', output=tmp_path / 'x')
     serve = tf.saved_model.load(str(tmp_path / 'x')).signatures['serving_default']
@@ -317,7 +317,7 @@ WRONG_RUNS = {
 
 @pytest.mark.parametrize('case', WRONG_RUNS)
 def test_a_run_without_an_encoder_says_why(case, folder):
-    """Guards the days after the training: runs moved, cleaned up, or of another method."""
+    """A run that was moved, cleaned up or is of another method is a one-line error."""
     breaks, message = WRONG_RUNS[case]
     breaks(folder)
     with pytest.raises(UserError, match=message):
@@ -325,7 +325,7 @@ def test_a_run_without_an_encoder_says_why(case, folder):
 
 
 def test_wrong_input_leaves_no_output(folder, tmp_path, monkeypatch):
-    """Guards scores that would belong to other lines, and half a file that looks whole."""
+    """A wrong line is an error that names it, and no output file is left."""
     pairs = tmp_path / 'pairs.tsv'
     pairs.write_text('我\t你\n我\t你\t1\n', encoding='utf-8')
     with pytest.raises(UserError, match=r'pairs.tsv:2: 3 fields'):
@@ -334,6 +334,6 @@ def test_wrong_input_leaves_no_output(folder, tmp_path, monkeypatch):
 
 
 def test_an_export_replaces_nothing(folder, tmp_path, monkeypatch):
-    """Guards whatever is in the folder already."""
+    """An export into an existing folder is refused."""
     with pytest.raises(UserError, match='is there already'):
         call(export, monkeypatch, run=folder, to='hf', output=tmp_path)

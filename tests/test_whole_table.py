@@ -42,7 +42,7 @@ def host(tmp_path):
 
 @pytest.mark.weekly
 def test_from_nothing_to_the_table(host, tmp_path):
-    """Guards the one command that the README promises, stopped as often as a machine is."""
+    """`make table` from an empty folder ends with the report, however often it is stopped."""
     home = tmp_path / 'home'
     home.mkdir()
     unset = {'COSENT_DATA_DIR', 'COSENT_BERT_DIR', 'COSENT_ROBERTA_DIR'}

@@ -41,7 +41,7 @@ def run_onnx(folder, rows):
 @pytest.mark.parametrize('pooling', ['cls', 'mean'])
 @pytest.mark.parametrize('activation', ['gelu', 'gelu_new', 'relu', 'silu'])
 def test_onnx_gives_the_vectors_of_the_encoder(pooling, activation, tmp_path, monkeypatch):
-    """Guards a graph written by hand: every node, padding, lengths, a [PAD] within a row."""
+    """The ONNX file gives the run's vectors: padding, lengths, a [PAD] within a row."""
     config = HF_CONFIG | {'hidden_act': activation, 'layer_norm_eps': 0.01}
     write_hf_bert(tmp_path / 'bert', 'model.safetensors', config)
     write_run(tmp_path / 'run', tmp_path / 'bert', weights=WEIGHTS, pooling=pooling)
@@ -56,7 +56,7 @@ def test_onnx_gives_the_vectors_of_the_encoder(pooling, activation, tmp_path, mo
 
 @pytest.mark.parametrize('case', ['interact', 'interact of three classes', 'interact_cosent'])
 def test_a_joint_model_gives_the_scores_of_the_run(case, tmp_path, monkeypatch):
-    """Guards the score that the threshold belongs to; segment ids 0, also for transformers."""
+    """Each export of a joint run gives its scores, with segment ids 0 in transformers too."""
     write_hf_bert(tmp_path / 'bert', 'model.safetensors')
     write_run(tmp_path / 'run', tmp_path / 'bert', case, WEIGHTS)
     pairs = [*PAIRS, *LONG]

@@ -35,7 +35,7 @@ def find(name, home):
 
 @pytest.mark.parametrize('file', ['model.safetensors', 'tf_model.h5', 'pytorch_model.bin'])
 def test_a_cached_model_is_used_without_a_network(file, tmp_path):
-    """Guards clusters without network: what was downloaded before is found, in any format."""
+    """Without a network, hf:NAME finds what transformers has downloaded, in any format."""
     cache = tmp_path / 'hub' / 'models--bert-base-chinese'
     write_hf_bert(cache / 'snapshots' / COMMIT, file)
     (cache / 'refs').mkdir()
@@ -47,7 +47,7 @@ def test_a_cached_model_is_used_without_a_network(file, tmp_path):
 
 @pytest.mark.parametrize('name', ['bert-base-chinese', 'no such name'])
 def test_without_a_network_the_way_by_hand_is_told(name, tmp_path):
-    """Guards the first command of a new user on such a machine: one line, with what to fetch."""
+    """Without a network and cache, hf:NAME is a one-line error with what to fetch."""
     done = find(f'hf:{name}', tmp_path)
     assert done.returncode == 2 and done.stderr.count('\n') == 1, done.stderr
     assert re.search(r'cannot be downloaded .*by hand: put config.json, vocab.txt', done.stderr)
@@ -55,7 +55,7 @@ def test_without_a_network_the_way_by_hand_is_told(name, tmp_path):
 
 
 def test_what_is_downloaded_says_how_to_use_it(tmp_path, monkeypatch):
-    """Guards encoders of the hub: without these files they would be [CLS]-pooled and uncased."""
+    """hf:NAME also downloads the files with pooling and lower-casing."""
     hub, folder = tmp_path / 'hub', tmp_path / 'folder'
     write_hf_bert(hub, 'model.safetensors')
     kinds = ('Transformer', 'Pooling')

@@ -41,7 +41,7 @@ MODELS = {
 @pytest.mark.parametrize('legacy', [False, True])
 @pytest.mark.parametrize('case', MODELS)
 def test_a_folder_is_the_bert_of_transformers(case, legacy, tmp_path):
-    """Guards what a configuration means: names, activations, epsilon, masks of padded batches."""
+    """Vectors equal transformers' for each activation, epsilon and padded batch."""
     file = 'pytorch_model.bin' if case == 'pytorch_model.bin' else 'model.safetensors'
     write_hf_bert(tmp_path, file, HF_CONFIG | MODELS[case], legacy=legacy)
     draw = np.random.default_rng(0)
@@ -60,7 +60,7 @@ def test_a_folder_is_the_bert_of_transformers(case, legacy, tmp_path):
 
 
 def test_a_folder_saved_by_transformers_loads(tmp_path):
-    """Guards the folders of today's transformers: its names, and tokenizer.json for vocab.txt."""
+    """A folder that today's transformers saved loads, with tokenizer.json for vocab.txt."""
     write_hf_bert(tmp_path / 'a', 'model.safetensors')
     BertModel.from_pretrained(tmp_path / 'a').save_pretrained(tmp_path / 'b')
     AutoTokenizer.from_pretrained(tmp_path / 'a').save_pretrained(tmp_path / 'b')
@@ -70,7 +70,7 @@ def test_a_folder_saved_by_transformers_loads(tmp_path):
 
 @pytest.mark.parametrize('change', [{}, {'hidden_act': 'gelu_new', 'layer_norm_eps': 0.01}])
 def test_an_export_gives_the_same_vectors(change, tmp_path, monkeypatch):
-    """Guards the folder for others: weights, tokenizer, length and normalisation."""
+    """An exported folder gives the same vectors and tokens in transformers."""
     write_hf_bert(tmp_path / 'bert', 'model.safetensors', HF_CONFIG | change)
     folder = tmp_path / 'export'
     command = ['export.py', str(tmp_path / 'bert'), '--to', 'hf', '--output', str(folder)]
@@ -111,7 +111,7 @@ FOLDERS = {
 
 @pytest.mark.parametrize('case', FOLDERS)
 def test_a_folder_is_used_as_sentence_transformers_uses_it(case, tmp_path, monkeypatch):
-    """Guards encoders of others, and what is exported of them: pooling, case, length."""
+    """Folders of sentence-transformers and exports of them give the same vectors."""
     theirs = save_folder(tmp_path / 'st', *FOLDERS[case])
     expected = theirs.encode(TEXTS)
     ours = load_encoder(tmp_path / 'st').encode(TEXTS, normalize=FOLDERS[case][1])
@@ -141,7 +141,7 @@ STRANGE = [
     list(itertools.product([True, False], [None, True, False], [True, False])),
 )
 def test_tokens_are_those_of_transformers(lower, strip, chinese, tmp_path):
-    """Guards every combination of settings on the characters that they are about."""
+    """Every combination of tokenizer settings gives transformers' tokens."""
     pieces = sorted({char for text in STRANGE + TEXTS for char in text if char.isprintable()})
     vocab = list(dict.fromkeys([*tiny_vocab(), *'abcdefghijklmnopqrstuvwxyz', *pieces]))
     vocab = [token for token in vocab if token.strip()]
