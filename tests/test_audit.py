@@ -1,4 +1,4 @@
-"""What is odd in the data, and what eval_accuracy.py and the training scripts say of it."""
+"""Oddities of the data, as eval_accuracy.py and the training scripts show them."""
 
 import json
 
@@ -88,7 +88,7 @@ def test_a_run_whose_audit_is_broken_is_left_out(part, broken, evaluate, tmp_pat
 
 
 def test_one_is_singular():
-    """A single odd pair is told as "1 pair", not "1 pairs"."""
+    """A single odd pair is shown as "1 pair", not "1 pairs"."""
     counts = audit(
         {'valid': [('甲', '甲', 0), ('丙', '丁', 1)], 'test': [('甲', '乙', 1), ('乙', '甲', 0)]}
     )

@@ -1,4 +1,4 @@
-"""The benchmarks on a tiny case: that they still run, and what they write."""
+"""The benchmarks run on a tiny case, and write their results."""
 
 import importlib
 import json

@@ -66,7 +66,7 @@ def test_a_folder_is_the_same_whatever_it_is_called(started, tmp_path, monkeypat
 
 
 def test_a_config_that_does_not_say_is_an_error(started, tmp_path):
-    """A config.json of another program is told in one line, with the way out."""
+    """A config.json of another program is a one-line error that says what to do."""
     write_json(tmp_path / 'run/config.json', {'arguments': []})
     with pytest.raises(UserError, match=r'does not say how the run was started.*--overwrite'):
         changes(tmp_path, started)

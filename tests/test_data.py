@@ -166,7 +166,7 @@ def test_equal_sentences_share_one_row(tokenizer):
 
 
 def test_encode_tells_of_the_quotes_of_csv_too(tmp_path, capsys):
-    """Pairs that encode.py scores are told of once, although it reads them twice."""
+    """Quotes in the pairs that encode.py scores are reported once, although it reads them twice."""
     path = tmp_path / 'pairs.tsv'
     write_lines(path, ['我\t你', '"他说""你好"""\t"我"'])
     pairs = [('我', '你'), ('"他说""你好"""', '"我"')]

@@ -1,4 +1,4 @@
-"""The embedded default: nothing leaks, nothing is given away, and the encoder is a real one."""
+"""The built-in task DEMO: no leaks, no short cuts, and an encoder that loads like any other."""
 
 import itertools
 from collections import Counter

@@ -65,7 +65,7 @@ def test_what_is_there_is_found_and_not_fetched_again(call_download, host, monke
 
 
 def test_the_training_it_names_finds_what_was_fetched(call_download, host, tmp_path):
-    """What was put elsewhere is not looked for in the default folders by the command told last."""
+    """The training command printed last finds data and encoders in the folders given by flags."""
     out = call_download('--only', 'data', '--data_dir', 'my data')[1]
     assert out.endswith("to train: python train_cosent.py --task BQ --data_dir 'my data'\n")
     folder = str(tmp_path / 'roberta')

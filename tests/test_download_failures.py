@@ -1,4 +1,4 @@
-"""download.py where something is wrong: archives, hosts, disks, other processes."""
+"""download.py and its failures: archives, hosts, disks, other processes."""
 
 import errno
 import fcntl

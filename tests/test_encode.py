@@ -42,7 +42,7 @@ def folder(bert_dir, tmp_path):
 
 
 def test_a_file_of_texts_becomes_vectors_in_its_order(folder, tmp_path, monkeypatch, capsys):
-    """Row i of the array is of line i: chunks, repeated and empty lines; what was written is told.
+    """Row i of the array is of line i, across chunks, repeated and empty lines; a line confirms it.
 
     On stderr, as --output may be /dev/stdout.
     """

@@ -1,4 +1,4 @@
-"""Which runs eval_accuracy.py counts, and what it says of the others."""
+"""Which runs eval_accuracy.py counts, and why it leaves out the others."""
 
 import errno
 import json

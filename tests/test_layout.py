@@ -1,4 +1,4 @@
-"""The rooms of the house: which way imports go, and what the package itself offers."""
+"""Which way imports go, and the public names of the package."""
 
 import ast
 

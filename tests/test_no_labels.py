@@ -76,7 +76,7 @@ def cells(out, row):
 
 @pytest.mark.parametrize('metric', ['accuracy', 'f1', 'spearman'])
 def test_the_report_says_no_labels(metric, runs, evaluate):
-    """The cell of such a run says so; its valid figure is told; no other figure changes."""
+    """The cell shows "no labels" and the report the valid accuracy; no other figure changes."""
     how = ('--runs_dir', runs, '--metric', metric)
     more = ('--details', *(() if metric == 'spearman' else ('--by', 'overlap')))
     code, out, err = evaluate(*how, *more)

@@ -1,4 +1,4 @@
-"""The picture of eval_accuracy.py, by what is drawn on it."""
+"""The picture of eval_accuracy.py: marks, intervals and scales."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""How a vector is made of tokens: said, or told as assumed; the pooler of SimBERT and SimCSE."""
+"""How tokens become a vector: by setting or by default; the poolers of SimBERT and SimCSE."""
 
 import itertools
 import sys
@@ -190,7 +190,7 @@ def test_the_scripts_take_pooling_and_maxlen(tmp_path, monkeypatch):
 
 
 def test_an_hf_export_keeps_the_pooler(tmp_path, monkeypatch, capsys):
-    """The folder's own BertModel has it, and so has load_encoder, which is told to use it."""
+    """The exported folder's BertModel has the pooler, and load_encoder with pooling= uses it."""
     weights = write_hf_bert(tmp_path / 'bert', 'model.safetensors', CONFIG)
     write_run(tmp_path / 'run', tmp_path / 'bert', weights=weights, pooling='pooler')
     folder = tmp_path / 'hf'

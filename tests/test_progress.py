@@ -1,4 +1,4 @@
-"""What a training says while it goes."""
+"""The progress of a training, as it is printed."""
 
 import re
 import runpy

@@ -62,7 +62,7 @@ def test_rows_without_the_columns_are_counted(tmp_path):
 
 @pytest.mark.parametrize('suffix', ['.tsv', '.data'])
 def test_fields_in_the_quotes_of_csv_are_told(suffix, tmp_path, capsys):
-    """Texts that pandas has put in quotes are read with them, and the file, line and cure told.
+    """Texts that pandas put in quotes keep them; a warning has file, line and remedy.
 
     Quotes of the text itself, doubled or around it, are nothing to tell of.
     """

@@ -1,4 +1,4 @@
-"""What a run checks before it trains, and what it writes of its start."""
+"""What a run checks and prints before it trains."""
 
 import errno
 import fcntl

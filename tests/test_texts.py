@@ -1,4 +1,4 @@
-"""What is handed in from Python: a string is a text, two are a pair, anything else is told."""
+"""Input from Python: a string is a text, two are a pair, anything else is a TypeError."""
 
 import importlib.util
 import types

@@ -49,7 +49,7 @@ def test_a_run_is_named_after_its_encoder(flags, model):
 
 
 def test_a_folder_without_a_usable_name_asks_for_one():
-    """A folder whose name no run can have is told before anything is read."""
+    """A folder whose name no run can have is an error before anything is read."""
     name = train_table.RunName('BQ', 'bert', 'cosent', 42)
     with pytest.raises(UserError, match='--model NAME'):
         train_table.settings_of(name, ['--task', 'BQ', '--bert_dir', '模型'])
