@@ -11,11 +11,11 @@ import multiprocessing
 import statistics
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 from benchmarks.common import alternate, report
 from benchmarks.prepare import make_workload, settings, workload_parser
 from benchmarks.subjects import make_batches, our_model, training
+from benchmarks.turns import peak_memory
 from benchmarks.workload import Workload
 from cosent_tf.cli import exit_on_error, positive
 
@@ -50,16 +50,7 @@ def measure(work: Workload, chunk: int, rounds: int) -> tuple[float, float]:
     if chunk < work.batch_size:
         model.chunk_rows = 2 * chunk
     seconds = alternate({'step': training(model, make_batches(work))}, rounds)['step']
-    return statistics.median(seconds), peak_memory()
-
-
-def peak_memory() -> float:
-    """Return the most MB that this process ever held."""
-    # not resource's ru_maxrss, which is the parent's at first
-    for line in Path('/proc/self/status').read_text('utf-8').splitlines():
-        if line.startswith('VmHWM:'):
-            return int(line.split()[1]) * 1024 / 1e6
-    raise RuntimeError('no VmHWM in /proc/self/status')
+    return statistics.median(seconds), 1000 * peak_memory()
 
 
 if __name__ == '__main__':

@@ -1,18 +1,20 @@
 """The same work with sentence-transformers, with the plain way and with this project, alternating.
 
     make bench-peers
-    python -m benchmarks.peers [--data_dir DIR --task BQ --vocab FILE] [--precisions fp32 bf16]
+    python -m benchmarks.peers [--data_dir DIR --task BQ --vocab FILE] [--bert 12x768]
+                               [--precisions fp32 bf16]
 
 Training: CoSENT on the same pairs in the same batches, a BERT of the same size, dropout 0.1 and
 Adam; sentence-transformers as its documentation has it (SentenceTransformerTrainer, CoSENTLoss).
-Scoring: from the texts of the test split to cosines; ours with TensorFlow and, in fp32, with
-OpenVINO; sentence-transformers by `encode`, with its backends torch and OpenVINO; the plain way, in
-fp32 only, by a `predict` call for each 64 rows. sentence-transformers' third backend, ONNX, is not
+Scoring: from the texts of the test split to cosines; ours with TensorFlow and with OpenVINO;
+sentence-transformers by `encode`, with its backends torch and OpenVINO; the plain way, in fp32
+only, by a `predict` call for each 64 rows. sentence-transformers' third backend, ONNX, is not
 among them: optimum-onnx 0.1.0, which it needs, asks for an older transformers than
 sentence-transformers 6.2 does. Ratios are to the fastest of ours.
 
 Every subject is a process of its own, on the CPU, with as many threads as its library takes by
-itself. It has a first turn that is not counted, then its turns with the others.
+itself. It has a first turn that is not counted, then its turns with the others. Memory is the most
+that the process held.
 """
 
 import statistics
@@ -39,8 +41,8 @@ AS_IT_COMES = {'TF_NUM_INTRAOP_THREADS': '0', **GLIBC_AS_IT_COMES}
 def main():
     parser = workload_parser(__doc__)
     add = parser.add_argument
-    add('--steps', type=positive(int), default=50, help='of training a turn (default: 50)')
-    add('--pairs', type=positive(int), default=0, help='of test to score (default: all)')
+    add('--steps', type=positive(int), default=50, help='training steps per turn (default: 50)')
+    add('--pairs', type=positive(int), default=0, help='test pairs to score (default: all)')
     add('--precisions', nargs='+', choices=PRECISIONS, default=['fp32'], help='default: fp32')
     add('--peers_python', default='.venv-rivals/bin/python', help='where the peers are installed')
     args = parser.parse_args()
@@ -48,13 +50,11 @@ def main():
         raise UserError(f'{args.peers_python} not found; make bench-peers installs the peers')
     with tempfile.TemporaryDirectory() as folder:
         work = make_workload(args, folder, args.steps * args.batch_size, args.pairs)
-        training, _ = measure('train', args, work)
-        scoring, versions = measure('score', args, work)
-        rows = [
-            *speeds('train', 'pairs/s', len(work.train), training),
-            *speeds('score', 'sentences/s', 2 * len(work.test), scoring),
-        ]
-        title = f'{PEER} {versions[PEER]}, torch {versions["torch"]}'
+        training, memory, _ = measure('train', args, work)
+        rows = speeds('train', 'pairs/s', len(work.train), training, memory)
+        scoring, memory, versions = measure('score', args, work)
+        rows += speeds('score', 'sentences/s', 2 * len(work.test), scoring, memory)
+        title = f'{args.task}, BERT {args.bert}; {PEER} {versions[PEER]}, torch {versions["torch"]}'
         seconds = {
             job: {' '.join(subject): values for subject, values in turns.items()}
             for job, turns in {'training': training, 'scoring': scoring}.items()
@@ -62,11 +62,14 @@ def main():
         report('peers', title, rows, settings(args, work), peers=versions, seconds=seconds)
 
 
-def measure(job: str, args, work: Workload) -> tuple[dict[tuple, list[float]], dict[str, str]]:
+def measure(
+    job: str, args, work: Workload
+) -> tuple[dict[tuple, list[float]], dict[tuple, float], dict[str, str]]:
     """Let all subjects train or score in turns.
 
     Returns:
-        The seconds of every turn, by name and precision, and the versions of the peers' libraries.
+        The seconds of every turn and the GB held, by name and precision, and the versions of the
+        peers' libraries.
     """
     path = Path(work.bert_dir) / 'workload.json'
     work.save(path)
@@ -81,18 +84,24 @@ def measure(job: str, args, work: Workload) -> tuple[dict[tuple, list[float]], d
 
         for precision in args.precisions:
             for backend in OURS[job]:
-                if (backend, precision) != ('openvino', 'bf16'):  # which ours does not have
-                    start(f'ours, {backend}', precision, *tensorflow, f'{job}-{backend}')
+                start(f'ours, {backend}', precision, *tensorflow, f'{job}-{backend}')
             for backend in THEIRS[job]:
                 start(f'{PEER}, {backend}', precision, *peer, f'{job}-{backend}')
         if 'fp32' in args.precisions:
             start('plain bert4keras', 'fp32', *tensorflow, f'{job}-plain', **AS_IT_COMES)
         turns = {subject: worker.turn for subject, worker in workers.items()}
         versions = workers[f'{PEER}, torch', args.precisions[0]].versions
-        return alternate(turns, args.rounds), versions
+        seconds = alternate(turns, args.rounds)
+        return seconds, {subject: workers[subject].memory for subject in workers}, versions
 
 
-def speeds(job: str, unit: str, count: int, seconds: dict[tuple, list[float]]) -> list[dict]:
+def speeds(
+    job: str,
+    unit: str,
+    count: int,
+    seconds: dict[tuple, list[float]],
+    memory: dict[tuple, float],
+) -> list[dict]:
     """Make table rows of the seconds that each subject took for so many pairs or sentences.
 
     The ratio is to the speed of our fastest backend in the same precision.
@@ -104,6 +113,7 @@ def speeds(job: str, unit: str, count: int, seconds: dict[tuple, list[float]]) -
             'with': name,
             'speed': count / statistics.median(values),
             'ours is faster': ratio(fastest(seconds, precision), values),
+            'memory (GB)': memory[name, precision],
         }
         for (name, precision), values in seconds.items()
     ]

@@ -15,7 +15,7 @@ from cosent_tf.data import Pair, read_pairs, split_path
 from cosent_tf.demo.task import BERT, demo_pairs, write_bert
 from cosent_tf.errors import UserError
 
-SIZES = ('layers', 'hidden', 'heads', 'inner', 'batch_size', 'maxlen', 'rounds')
+HEADS = 12
 
 
 def workload_parser(doc: str) -> argparse.ArgumentParser:
@@ -29,10 +29,7 @@ def workload_parser(doc: str) -> argparse.ArgumentParser:
     add('--data_dir', help='the folder of the tasks (default: the demo, made on the spot)')
     add('--task', default='DEMO', help='a task of data_dir')
     add('--vocab', help="a BERT's vocab.txt (default: the characters of the data)")
-    add('--layers', type=positive(int), default=4, help='of the BERT (default: 4)')
-    add('--hidden', type=positive(int), default=312, help='its width (default: 312)')
-    add('--heads', type=positive(int), default=12, help='attention heads (default: 12)')
-    add('--inner', type=positive(int), default=1248, help='feed-forward width (default: 1248)')
+    add('--bert', default='4x312', help='layers x units of the BERT (default: 4x312)')
     add('--batch_size', type=positive(int), default=32, help='pairs per step (default: 32)')
     add('--maxlen', type=positive(int), default=64, help='tokens per sentence (default: 64)')
     add('--rounds', type=positive(int), default=5, help='turns per subject (default: 5)')
@@ -41,7 +38,7 @@ def workload_parser(doc: str) -> argparse.ArgumentParser:
 
 def settings(args: argparse.Namespace, work: Workload) -> dict:
     """Return what a result depends on: sizes, no paths."""
-    sizes = {name: getattr(args, name) for name in SIZES}
+    sizes = {name: getattr(args, name) for name in ('bert', 'batch_size', 'maxlen', 'rounds')}
     counts = {'pairs_trained': len(work.train), 'pairs_scored': len(work.test)}
     return {'task': args.task, 'vocabulary': work.config['vocab_size'], **sizes, **counts}
 
@@ -91,10 +88,14 @@ def _characters(pairs: dict[str, list[Pair]]) -> list[str]:
 
 
 def _bert_sizes(args: argparse.Namespace) -> dict:
+    try:
+        layers, units = map(int, args.bert.split('x'))
+    except ValueError:
+        raise UserError(f'--bert {args.bert}: must be layers x units, such as 12x768') from None
     return BERT | {
-        'hidden_size': args.hidden,
-        'intermediate_size': args.inner,
+        'hidden_size': units,
+        'intermediate_size': 4 * units,
         'max_position_embeddings': max(512, args.maxlen),
-        'num_attention_heads': args.heads,
-        'num_hidden_layers': args.layers,
+        'num_attention_heads': HEADS,
+        'num_hidden_layers': layers,
     }

@@ -1,7 +1,8 @@
 """Taking turns with subjects in processes of their own, which may have environments of their own.
 
-A worker says its versions as one line of JSON when it is ready. Then every line that it gets means
-one turn, answered by a line with the seconds. At the end of its input it ends.
+A worker sends its versions as one line of JSON when it is ready. Then every line that it gets means
+one turn, answered by a line with the seconds and the most memory that it ever held. At the end of
+its input it ends.
 
 Nothing but the standard library, so that it runs in any environment.
 """
@@ -29,12 +30,14 @@ class Worker:
             env={**os.environ, 'CUDA_VISIBLE_DEVICES': '', 'TQDM_DISABLE': '1', **environment},
         )
         self.versions = self._read()
+        self.memory = 0  # GB, the most so far
 
     def turn(self) -> float:
         """Return the seconds of one more turn."""
         self._process.stdin.write('\n')
         self._process.stdin.flush()
-        return self._read()
+        seconds, self.memory = self._read()
+        return seconds
 
     def close(self) -> None:
         """End the process."""
@@ -53,20 +56,31 @@ class Turns:
     def __init__(self, versions: dict[str, str]):
         self._answers = os.fdopen(os.dup(1), 'w')
         os.dup2(2, 1)
-        self.answer(versions)
+        self._write(versions)
 
     def wait(self) -> None:
         """Wait for the next turn, or end the process."""
         if not sys.stdin.readline():
             sys.exit()
 
-    def answer(self, value) -> None:
-        """Answer with the seconds of the turn."""
-        self._answers.write(json.dumps(value) + '\n')
-        self._answers.flush()
+    def answer(self, seconds: float) -> None:
+        """Answer a turn."""
+        self._write((seconds, peak_memory()))
 
     def serve(self, turn: Callable[[], float]) -> None:
         """Take turns until the process ends."""
         while True:
             self.wait()
             self.answer(turn())
+
+    def _write(self, value) -> None:
+        self._answers.write(json.dumps(value) + '\n')
+        self._answers.flush()
+
+
+def peak_memory() -> float:
+    """Return the most GB that this process ever held, as Linux counts it."""
+    # not resource's ru_maxrss, which is the parent's at first
+    with open('/proc/self/status', encoding='ascii') as status:
+        [line] = (line for line in status if line.startswith('VmHWM'))
+    return int(line.split()[1]) * 1024 / 1e9

@@ -11,7 +11,7 @@ import pytest
 from cosent_tf.cli import exit_on_error
 from tests.helpers import ROOT, exit_code
 
-TINY = '--task TOY --layers 1 --hidden 24 --inner 48 --batch_size 16 --maxlen 40 --data_dir {}'
+TINY = '--task TOY --bert 1x24 --batch_size 16 --maxlen 40 --data_dir {}'
 
 # The file that each command writes.
 COMMANDS = {
