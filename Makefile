@@ -12,7 +12,7 @@ TABLE ?= # flags, such as TABLE='--tasks BQ --seeds 1 2 3'
 BENCH ?= # flags, such as BENCH='--data_dir data/senteval_cn --task BQ --vocab vocab.txt'
 
 .PHONY: demo table test test-fast test-weekly test-table test-browser test-peers test-original
-.PHONY: test-package bench-peers clean FORCE
+.PHONY: test-package test-gpu bench-peers clean FORCE
 
 # bert4keras declares keras<=2.3.1, TensorFlow needs keras>=3.12: hence a second, separate install.
 $(VENV)/installed: requirements.txt $(if $(TENSORFLOW),FORCE)

@@ -27,6 +27,8 @@ if importlib.util.find_spec('transformers') is None:
     collect_ignore.append('peers')  # make test-peers
 if BROWSER is None:
     collect_ignore.append('browser')  # make test-browser
+if os.environ['CUDA_VISIBLE_DEVICES'] == '-1':
+    collect_ignore.append('gpu')  # make test-gpu
 
 
 def pytest_configure(config):

@@ -1,6 +1,8 @@
-"""Runs a training script on two devices that every machine has: two halves of its CPU.
+"""Runs a training script on two devices that every machine has: two halves of its GPU, or CPU.
 
 python tests/distributed.py train_cosent.py --strategy mirrored --task …
+
+With --little-memory at the end, it is one GPU with little memory instead.
 """
 
 import functools
@@ -10,10 +12,18 @@ import sys
 from cosent_tf import distribution
 from cosent_tf.bert.compat import tf
 
-cpu = tf.config.list_physical_devices('CPU')[0]
+kind = 'GPU' if tf.config.list_physical_devices('GPU') else 'CPU'
+[device, *_] = tf.config.list_physical_devices(kind)
+split = functools.partial(tf.config.set_logical_device_configuration, device)
+if sys.argv[-1] == '--little-memory':
+    sys.argv.pop()
+    split([tf.config.LogicalDeviceConfiguration(memory_limit=8)])  # MB
 if 'mirrored' in sys.argv:
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    two = functools.partial(tf.distribute.MirroredStrategy, ['CPU:0', 'CPU:1'])
-    distribution.STRATEGIES['mirrored'] = two
+    split([tf.config.LogicalDeviceConfiguration(2048 if kind == 'GPU' else None)] * 2)
+    distribution.STRATEGIES['mirrored'] = lambda: tf.distribute.MirroredStrategy(
+        [f'{kind}:0', f'{kind}:1'],
+        # NCCL takes a GPU once
+        tf.distribute.ReductionToOneDevice() if kind == 'GPU' else None,
+    )
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name='__main__')
