@@ -22,7 +22,8 @@ from benchmarks.common import report, timed
 from benchmarks.subjects import DROPOUT_RATE, LEARNING_RATE, training
 from cosent_tf.bert.backends import POLICIES
 from cosent_tf.bert.compat import Adam, device_name, keras, tf
-from cosent_tf.bert.pretrained import SPECIAL_TOKENS, load_bert
+from cosent_tf.bert.pretrained import load_bert
+from cosent_tf.bert.settings import SPECIAL_TOKENS
 from cosent_tf.bert.vectors import PooledVector
 from cosent_tf.cli import exit_on_error, make_parser
 from cosent_tf.data import Batches, Tokenized, TokenRows

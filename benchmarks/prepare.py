@@ -9,7 +9,7 @@ from cosent_tf import configure_process
 
 configure_process()  # memory, threads, float32; before TensorFlow is imported
 
-from cosent_tf.bert.pretrained import SPECIAL_TOKENS
+from cosent_tf.bert.settings import SPECIAL_TOKENS
 from cosent_tf.cli import make_parser, positive
 from cosent_tf.data import Pair, read_pairs, split_path
 from cosent_tf.demo.task import BERT, demo_pairs, write_bert

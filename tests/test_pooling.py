@@ -93,9 +93,9 @@ def test_pooling_and_maxlen_of_a_folder_can_be_said(pooling, backend, tmp_path):
 
 
 ASSUMED = {  # what is said → what is told
-    (): '[CLS] pooling and 64 tokens a text assumed, as there is no modules.json that says',
-    ('pooling',): '64 tokens a text assumed, as',
-    ('maxlen',): '[CLS] pooling assumed, as',
+    (): 'assuming [CLS] pooling and 64 tokens per text, as there is no modules.json;',
+    ('pooling',): 'assuming 64 tokens per text, as',
+    ('maxlen',): 'assuming [CLS] pooling, as',
     ('pooling', 'maxlen'): None,
 }
 
@@ -150,7 +150,7 @@ def test_wrong_poolings_are_refused_in_one_line(small_bert, tmp_path):
         load_encoder(small_bert, 'pooler')
     with pytest.raises(UserError, match="one of cls, mean, pooler, pooler_linear, not 'max'"):
         load_encoder(small_bert, 'max')
-    with pytest.raises(UserError, match='maxlen must be an integer from 3 on, not 2'):
+    with pytest.raises(UserError, match='maxlen must be an integer of at least 3, not 2'):
         load_encoder(small_bert, maxlen=2)
     for case in ('cosent', 'interact'):
         write_run(tmp_path / case, small_bert, case)

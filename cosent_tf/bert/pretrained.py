@@ -20,14 +20,13 @@ from cosent_tf.bert.fork import check_process
 from cosent_tf.bert.formats import read_config, read_tensors, read_vocab
 from cosent_tf.bert.settings import (
     POOLERS,
+    SPECIAL_TOKENS,
     TokenizerSettings,
     read_added_tokens,
     read_tokenizer_settings,
 )
 from cosent_tf.errors import UserError
 from cosent_tf.process import grow_gpu_memory
-
-SPECIAL_TOKENS = ('[PAD]', '[UNK]', '[CLS]', '[SEP]')
 
 
 def row_lengths(token_ids: tf.Tensor) -> tf.Tensor:

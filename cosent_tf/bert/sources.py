@@ -1,8 +1,6 @@
 """Where an encoder comes from: a run, a folder with a BERT, or the Hugging Face Hub.
 
-`hf:NAME` is a model there as it is now, `hf:NAME@REVISION` at a branch, a tag or a commit.
-
-TensorFlow-free, for the command line and the plan of a table.
+`hf:NAME` is the current version of a model on the Hub, `hf:NAME@REVISION` a branch, tag or commit.
 """
 
 import re
@@ -10,12 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from cosent_tf.bert.settings import (
-    POOLINGS,
-    check_length,
-    how_used,
-    read_if_there,
-)
+from cosent_tf.bert.settings import POOLINGS, check_length, how_used, read_if_there
 from cosent_tf.errors import UserError
 from cosent_tf.methods import find_method
 from cosent_tf.readers import read_json, read_lines
@@ -24,16 +17,11 @@ CONFIG_FILE, WEIGHTS_FILE = 'config.json', 'best.weights.h5'  # of a run
 
 CONFIGS = ('bert_config.json', 'config.json')  # of a BERT, Google's and Hugging Face's
 
-# What tokens depend on: the vocabulary, and the settings that `settings` reads.
-TOKENIZER_FILES = (
-    'vocab.txt',
-    'tokenizer.json',
-    'tokenizer_config.json',
-    'sentence_bert_config.json',
-)
+VOCABULARIES = ('vocab.txt', 'tokenizer.json')
+TOKENIZER_FILES = (*VOCABULARIES, 'tokenizer_config.json', 'sentence_bert_config.json')
 
 HUB = 'hf:'
-HUB_WEIGHTS = {  # each is enough, so only the first one there is downloaded, with its parts
+HUB_WEIGHTS = {  # each is enough: only the first that exists is downloaded, with its parts
     'model.safetensors': 'model.safetensors',
     'model.safetensors.index.json': 'model-*.safetensors',
     'tf_model.h5': 'tf_model.h5',
@@ -50,7 +38,7 @@ HUB_FILES = (
     'config_sentence_transformers.json',
 )
 
-PUBLISHED_FOLDERS = {  # encoders, where they are published: their models
+PUBLISHED_FOLDERS = {  # names of published encoders: --model
     'chinese_L-12_H-768_A-12': 'bert',
     'bert-base-chinese': 'bert',
     'chinese_roberta_wwm_ext_L-12_H-768_A-12': 'roberta',
@@ -59,32 +47,32 @@ PUBLISHED_FOLDERS = {  # encoders, where they are published: their models
 
 
 class Source(NamedTuple):
-    """What an encoder is made of."""
+    """What an encoder is loaded from."""
 
     bert_dir: Path  # configuration and vocabulary, and the weights if there is no run
     maxlen: int
-    pooling: str  # of `settings.POOLINGS`
+    pooling: str  # one of `settings.POOLINGS`
     run: Path | None = None  # its best weights replace the pretrained ones
     method: str | None = None  # of the run
 
     @property
     def is_joint(self) -> bool:
-        """Whether both sentences go in as one input, so that none has a vector."""
+        """Whether both sentences are read as one input, so that neither has a vector."""
         return self.method is not None and find_method(self.method).is_joint
 
 
 def find_source(name: str | Path, pooling: str | None = None, maxlen: int | None = None) -> Source:
-    """Find out what a user means.
+    """Find out what a name stands for.
 
     Args:
         name: a run folder, a folder with a BERT, or `hf:NAME`.
-        pooling: of `settings.POOLINGS`, if it is no run, whatever the folder says.
-        maxlen: tokens a text, likewise.
+        pooling: one of `settings.POOLINGS`, unless it is a run; overrides the folder's.
+        maxlen: tokens per text, likewise.
 
     Raises:
-        UserError: nothing of these, an unfinished run, a run whose BERT folder is gone, a pooling
-            or maxlen of a run, or a folder of sentence-transformers that asks for more than
-            `settings` knows.
+        UserError: none of these, an unfinished run, a run whose BERT folder is gone, a pooling or
+            maxlen for a run, or a sentence-transformers folder that asks for something unsupported
+            (see `settings`).
     """
     folder = bert_folder(name)
     if not folder.is_dir():
@@ -98,12 +86,16 @@ def find_source(name: str | Path, pooling: str | None = None, maxlen: int | None
         raise UserError(
             f'{folder}: a run keeps the pooling and maxlen it was trained with; leave them out'
         )
-    path, arguments = folder / CONFIG_FILE, config['arguments']
+    return _run_source(folder, config['arguments'])
+
+
+def _run_source(folder: Path, arguments: dict) -> Source:
+    path = folder / CONFIG_FILE
     try:
         bert_dir, method = Path(arguments['bert_dir']), str(arguments['method'])
-        pooling = str(arguments.get('pooling', 'cls'))  # of runs before there was a choice
+        pooling = str(arguments.get('pooling', 'cls'))  # older runs had no choice
         maxlen = check_length(path, 'maxlen', arguments['maxlen'])
-        is_there = bert_dir.is_dir()
+        has_bert = bert_dir.is_dir()
         if pooling not in POOLINGS:
             raise ValueError(f'pooling is {pooling!r}')
     except (KeyError, TypeError, AttributeError, ValueError, OSError) as error:
@@ -113,20 +105,19 @@ def find_source(name: str | Path, pooling: str | None = None, maxlen: int | None
             f'{folder}: no {WEIGHTS_FILE}: this run has not finished an epoch, or its weights were '
             'not kept'
         )
-    if not is_there:
+    if not has_bert:
         raise UserError(
             f'{folder}: the BERT it was trained from is no longer at {bert_dir}: put its '
-            f'configuration and vocabulary back, or write their new place as "bert_dir" into '
-            f'{path}'
+            f'configuration and vocabulary back, or set "bert_dir" in {path} to their new place'
         )
     return Source(bert_dir, maxlen, pooling, folder, method)
 
 
 def bert_folder(name: str | Path) -> Path:
-    """Return a folder: of `hf:NAME` or `hf:NAME@REVISION` the downloaded one, else as it is.
+    """Return the folder to which `hf:NAME` or `hf:NAME@REVISION` is downloaded; others unchanged.
 
     Raises:
-        UserError: the files cannot be had.
+        UserError: the files cannot be downloaded.
     """
     if not str(name).startswith(HUB):
         return Path(name)
@@ -134,6 +125,7 @@ def bert_folder(name: str | Path) -> Path:
     from huggingface_hub import snapshot_download  # not at the top: half a second
     from huggingface_hub.errors import HTTPError
 
+    reason = f'it has none of {", ".join(HUB_WEIGHTS)}'
     try:
         for weights in HUB_WEIGHTS.items():
             files = [*HUB_FILES, *weights]
@@ -142,13 +134,18 @@ def bert_folder(name: str | Path) -> Path:
             if any((folder / file).is_file() for file in HUB_WEIGHTS):
                 return folder
     except (OSError, ValueError, HTTPError) as error:  # no network, no such repository or name
-        raise UserError(_by_hand(name, repository, first_line(error))) from error
-    raise UserError(_by_hand(name, repository, f'it has none of {", ".join(HUB_WEIGHTS)}'))
+        reason = first_line(error)
+    raise UserError(
+        f'{name} cannot be downloaded ({reason}); by hand: put config.json, vocab.txt, '
+        'model.safetensors and, if they exist, tokenizer_config.json, modules.json, '
+        'sentence_bert_config.json and 1_Pooling/config.json from '
+        f'https://huggingface.co/{repository} into one folder, and give that folder instead'
+    )
 
 
 def hub_name(folder: Path) -> str | None:
-    """Return `hf:NAME@COMMIT` of the Hub's models--OWNER--NAME/snapshots/COMMIT, else None."""
-    folder = folder.resolve()
+    """Return `hf:NAME@COMMIT` for a folder in the cache of the Hub's client, else None."""
+    folder = folder.resolve()  # models--OWNER--NAME/snapshots/COMMIT
     if folder.parent.name == 'snapshots' and folder.parents[1].name.startswith('models--'):
         repository = folder.parents[1].name.removeprefix('models--').replace('--', '/')
         return f'{HUB}{repository}@{folder.name}'
@@ -156,17 +153,13 @@ def hub_name(folder: Path) -> str | None:
 
 
 def encoder_name(folder: Path) -> str:
-    """Return the name of a folder, of one that the Hub's client made that of the model."""
+    """Return the model's name on the Hub if the folder is from there, else the folder's name."""
     name = hub_name(folder)
     return name.removeprefix(HUB).partition('@')[0] if name else folder.resolve().name
 
 
 def model_name(bert_dir: str) -> str:
-    """Return the name of a folder or of hf:NAME in a run; the published two have theirs.
-
-    Raises:
-        UserError: there is nothing in it that a name may have.
-    """
+    """Return what runs call a folder or hf:NAME; published encoders are bert and roberta."""
     if bert_dir.startswith(HUB):
         folder = bert_dir.removeprefix(HUB).partition('@')[0]
     else:
@@ -180,10 +173,10 @@ def model_name(bert_dir: str) -> str:
 
 
 def is_encoder(folder: Path) -> bool:
-    """Return whether a folder has configuration, vocabulary and weights, in any of the formats."""
-    kinds = (CONFIGS, ('vocab.txt', 'tokenizer.json'))
+    """Return whether a folder has configuration, vocabulary and weights, in any format."""
     with suppress(UserError):
         find_weights(folder)
+        kinds = (CONFIGS, VOCABULARIES)
         return all(any((folder / file).is_file() for file in files) for files in kinds)
     return False
 
@@ -191,8 +184,8 @@ def is_encoder(folder: Path) -> bool:
 def find_weights(folder: Path) -> list[Path]:
     """Return the files with the weights of a BERT: several if an index names its parts.
 
-    A Google checkpoint is bert_model.ckpt, or the one that TensorFlow's `checkpoint` names. Where
-    there are several formats, it comes first, then those of `HUB_WEIGHTS` in their order.
+    Of several formats, Google's comes first: bert_model.ckpt, or the checkpoint that TensorFlow's
+    `checkpoint` names; then those of `HUB_WEIGHTS` in their order.
 
     Raises:
         UserError: there are none, or a part is missing.
@@ -205,12 +198,12 @@ def find_weights(folder: Path) -> list[Path]:
         return [path]
     parts = read_json(path).get('weight_map')
     if not parts or not isinstance(parts, dict):
-        raise UserError(f'{path}: no index of weights: it has no weight_map')
+        raise UserError(f'{path}: not an index of weights: it has no weight_map')
     parts = [folder / name for name in dict.fromkeys(map(str, parts.values()))]
     suffix = Path(HUB_WEIGHTS[path.name]).suffix
     for part in parts:
         if part.suffix != suffix or not part.is_file():
-            raise UserError(f'{path}: its part {part.name} is not there, or no {suffix} file')
+            raise UserError(f'{path}: its part {part.name} is missing or not a {suffix} file')
     return parts
 
 
@@ -222,14 +215,5 @@ def _google_indexes(folder: Path) -> dict[str, None]:
 
 
 def first_line(error: Exception) -> str:
-    """Return what fits into a message of one line."""
+    """Return the first line of an error's message, shortened to 200 characters."""
     return str(error).partition('\n')[0][:200]
-
-
-def _by_hand(name: str | Path, repository: str, reason: str) -> str:
-    return (
-        f'{name} cannot be downloaded ({reason}); by hand: put config.json, vocab.txt, '
-        'model.safetensors and, where there are, tokenizer_config.json, modules.json, '
-        'sentence_bert_config.json and 1_Pooling/config.json of '
-        f'https://huggingface.co/{repository} into one folder, and give that folder instead'
-    )
