@@ -146,7 +146,7 @@ def test_a_pooler_that_is_not_used_is_told_once(tmp_path, capsys):
 
 def test_wrong_poolings_are_refused_in_one_line(small_bert, tmp_path):
     """A checkpoint without pooler, a run that has its own pooling, and a word that is none."""
-    with pytest.raises(UserError, match=r'bert/pooler/dense/\w+ is missing, the pooling asks for'):
+    with pytest.raises(UserError, match=r'bert/pooler/dense/\w+ is missing, but the pooling asks'):
         load_encoder(small_bert, 'pooler')
     with pytest.raises(UserError, match="one of cls, mean, pooler, pooler_linear, not 'max'"):
         load_encoder(small_bert, 'max')
@@ -199,7 +199,9 @@ def test_an_hf_export_keeps_the_pooler(tmp_path, monkeypatch, capsys):
     kernel = weights['bert/pooler/dense/kernel'].T
     np.testing.assert_array_equal(tensors['pooler.dense.weight'], kernel)
     np.testing.assert_array_equal(dense['linear.weight'], kernel)
-    with pytest.raises(UserError, match=r'Dense, .*unless you say .* --pooling, or pooling='):
+    with pytest.raises(
+        UserError, match=r'Dense, .*are supported; --pooling \(in Python pooling=\) uses'
+    ):
         load_encoder(folder)
     vectors = [load_encoder(tmp_path / 'run'), load_encoder(folder, 'pooler')]
     np.testing.assert_array_equal(*(encoder.encode(TEXTS) for encoder in vectors))

@@ -1,12 +1,13 @@
-"""The files of a BERT folder, whatever wrote them, under the names of Google's BERT.
+"""The files of a BERT folder, whoever wrote them, under the names of Google's BERT.
 
     configuration   bert_config.json (Google) or config.json (Hugging Face)
     vocabulary      vocab.txt, or tokenizer.json (all that transformers 5 writes)
     weights         bert_model.ckpt.*, or what `checkpoint` names (Google); model.safetensors,
                     tf_model.h5 or pytorch_model.bin, or parts with an index (Hugging Face)
 
-Where a folder has several of a kind, the first is read. Every tensor of the weights is accounted
-for: it is a weight of the encoder, or of what `NOT_ENCODER` names, or an error.
+If a folder has several of a kind, the first is read. A missing, broken or inconsistent file is a
+UserError. Every tensor is accounted for: a weight of the encoder, matched by `NOT_ENCODER`, or an
+error.
 """
 
 import pickle
@@ -20,6 +21,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from cosent_tf.bert.compat import tf
+from cosent_tf.bert.settings import require
 from cosent_tf.bert.sources import CONFIGS, find_weights, first_line
 from cosent_tf.errors import UserError, tell_once
 from cosent_tf.readers import read_json, read_lines
@@ -33,39 +35,28 @@ SIZES = {  # with the defaults of both formats
     'max_position_embeddings': 512,
     'type_vocab_size': 2,
 }
-ONLY = {'model_type': 'bert', 'position_embedding_type': 'absolute', 'is_decoder': False}
-KERAS_ACTIVATIONS = {  # hidden_act: bert4keras's name
-    'gelu': 'gelu_erf',
-    'gelu_python': 'gelu_erf',
-    'gelu_new': 'gelu_tanh',
-    'gelu_fast': 'gelu_tanh',
-    'gelu_pytorch_tanh': 'gelu_tanh',
-    'relu': 'relu',
-    'silu': 'swish',
-    'swish': 'swish',
+REQUIRED_CONFIG = {
+    'model_type': 'bert',
+    'position_embedding_type': 'absolute',
+    'is_decoder': False,
 }
-
+KERAS_ACTIVATIONS = {  # hidden_act: bert4keras's name
+    **dict.fromkeys(('gelu', 'gelu_python'), 'gelu_erf'),
+    **dict.fromkeys(('gelu_new', 'gelu_fast', 'gelu_pytorch_tanh'), 'gelu_tanh'),
+    **dict.fromkeys(('silu', 'swish'), 'swish'),
+    'relu': 'relu',
+}
+POOLER = 'bert/pooler/dense/kernel'
 NOT_ENCODER = re.compile(
-    r'bert/pooler/.*'  # behind the [CLS] vector; a weight where the pooling asks for it
-    r'|(cls|mlm___cls|nsp___cls|classifier)/.*'  # the heads of pre-training, and of sequences
+    r'bert/pooler/.*'  # follows the [CLS] vector; read where the pooling uses it
+    r'|(cls|mlm___cls|nsp___cls|classifier)/.*'  # heads of pre-training and of classifiers
     r'|bert/embeddings/(position_ids|token_type_ids)'  # 0, 1, 2, … and 0, 0, 0, …
     r'|global_step|.*/adam_[mv]'  # the state of Google's optimizer
 )
 
-POOLER = 'bert/pooler/dense/kernel'
-
-# What the libraries behind the readers raise for a file that is broken.
-BROKEN = (
-    tf.errors.OpError,
-    SafetensorError,
-    pickle.UnpicklingError,
-    OSError,
-    ValueError,
-    RuntimeError,
-    KeyError,
-    IndexError,
-    EOFError,
-)
+# what the libraries behind the readers raise for a broken file
+READ_ERRORS = (OSError, ValueError, RuntimeError, LookupError, EOFError)
+READ_ERRORS += (tf.errors.OpError, SafetensorError, pickle.UnpicklingError)
 
 # the name of a tensor in its file, and how to read it
 Tensors = Iterator[tuple[str, Callable[[], np.ndarray]]]
@@ -74,31 +65,23 @@ Tensors = Iterator[tuple[str, Callable[[], np.ndarray]]]
 def read_config(folder: Path) -> dict:
     """Read the configuration of a BERT.
 
-    Args:
-        folder: holds bert_config.json or config.json.
-
     Returns:
         Google's keys for the sizes, `hidden_act` by bert4keras's name, and `layer_norm_eps`.
-
-    Raises:
-        UserError: missing or broken, or of another architecture.
     """
     path = next((folder / name for name in CONFIGS if (folder / name).is_file()), None)
     if path is None:
         raise UserError(f'{folder}/bert_config.json: cannot be read: no such file, nor config.json')
     config = read_json(path)
-    for key, expected in ONLY.items():
-        if config.get(key, expected) != expected:
-            raise UserError(f'{path}: {key} is {config[key]!r}, only {expected!r} can be loaded')
+    for key, supported in REQUIRED_CONFIG.items():
+        require(path, key, config.get(key, supported), supported)
     sizes = {key: config.get(key, default) for key, default in SIZES.items()}
     for key, size in sizes.items():
         if type(size) is not int or size < 1:
             raise UserError(f'{path}: {key} must be a positive integer, not {size!r}')
     activation = config.get('hidden_act')
-    if not isinstance(activation, str) or activation not in KERAS_ACTIVATIONS:
-        raise UserError(
-            f'{path}: hidden_act is {activation!r}, not one of {", ".join(KERAS_ACTIVATIONS)}'
-        )
+    if activation not in list(KERAS_ACTIVATIONS):  # a list, as JSON may hold what has no hash
+        names = ', '.join(KERAS_ACTIVATIONS)
+        raise UserError(f'{path}: hidden_act is {activation!r}, not one of {names}')
     epsilon = config.get('layer_norm_eps', 1e-12)
     if type(epsilon) is not float or not 0 < epsilon < 1:
         raise UserError(f'{path}: layer_norm_eps must be between 0 and 1, not {epsilon!r}')
@@ -106,11 +89,7 @@ def read_config(folder: Path) -> dict:
 
 
 def read_vocab(folder: Path) -> tuple[Path, list[str]]:
-    """Read the tokens of a BERT in the order of their ids, and say from which file.
-
-    Raises:
-        UserError: missing or broken.
-    """
+    """Return the file with the tokens of a BERT, and the tokens in the order of their ids."""
     path, other = folder / 'vocab.txt', folder / 'tokenizer.json'
     if path.is_file() or not other.is_file():
         tokens = [token.strip() for token in read_lines(path)]
@@ -122,25 +101,19 @@ def read_vocab(folder: Path) -> tuple[Path, list[str]]:
         raise UserError(f'{other}: not the tokenizer of a BERT: no WordPiece model')
     vocab = model.get('vocab')
     if not isinstance(vocab, dict) or not all(type(number) is int for number in vocab.values()):
-        raise UserError(f'{other}: the vocabulary must give each token its number')
+        raise UserError(f'{other}: the vocabulary must map each token to a number')
     tokens = sorted(vocab, key=vocab.get)
     if gap := next((n for n, token in enumerate(tokens) if vocab[token] != n), None):
-        raise UserError(f'{other}: the vocabulary has no token, or two, of number {gap}')
+        raise UserError(f'{other}: the vocabulary has no token, or two, with number {gap}')
     return other, tokens
 
 
 def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """Read the weights of an encoder.
+    """Read the float32 weights of an encoder, by Google's names.
 
     Args:
-        folder: holds weights that `sources.find_weights` knows.
-        shapes: of every weight that the configuration asks for, by Google's names.
-
-    Returns:
-        The float32 weights by Google's names.
-
-    Raises:
-        UserError: no such file, broken, or a tensor is missing, surplus or of another shape.
+        folder: holds weights that `sources.find_weights` finds.
+        shapes: by Google's names, of every weight that the configuration asks for.
     """
     own_names, arrays = {}, {}
     for path in find_weights(folder):
@@ -157,7 +130,7 @@ def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, 
                         f'{folder}: it has a pooler, which is not used; --pooling pooler uses it, '
                         '--pooling pooler_linear as SimBERT does'
                     )
-        except BROKEN as error:
+        except READ_ERRORS as error:
             raise UserError(f'{path}: not readable as weights: {first_line(error)}') from error
     _check_complete(path, arrays, own_names, shapes)
     return arrays
@@ -166,9 +139,9 @@ def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, 
 def _check_complete(path: Path, arrays: dict, own_names: dict, shapes: dict) -> None:
     for name, shape in shapes.items():
         if name not in arrays:
-            asks = f'the configuration asks for {shape}'
-            asks = 'the pooling asks for a pooler' if name.startswith('bert/pooler/') else asks
-            raise UserError(f'{path}: {name} is missing, {asks}')
+            is_pooler = name.startswith('bert/pooler/')
+            asks = 'pooling asks for a pooler' if is_pooler else f'configuration asks for {shape}'
+            raise UserError(f'{path}: {name} is missing, but the {asks}')
         if arrays[name].shape != shape:
             raise UserError(
                 f'{path}: {own_names[name]} has shape {arrays[name].shape}, but the configuration '
@@ -176,9 +149,8 @@ def _check_complete(path: Path, arrays: dict, own_names: dict, shapes: dict) -> 
             )
     for name in arrays:
         if name not in shapes:
-            raise UserError(
-                f'{path}: {own_names[name]} has no place in the BERT of the configuration'
-            )
+            own_name = own_names[name]
+            raise UserError(f'{path}: {own_name} has no place in the BERT of the configuration')
 
 
 def _read_google(path: Path) -> Tensors:
@@ -195,17 +167,17 @@ def _read_google(path: Path) -> Tensors:
 
 def _read_safetensors(path: Path) -> Tensors:
     with safe_open(path, 'numpy') as file:
-        for name in file.keys():  # noqa: SIM118 (it is no dict)
+        for name in file.keys():  # noqa: SIM118 (not a dict)
             yield name, partial(file.get_tensor, name)
 
 
 def _read_keras(path: Path) -> Tensors:
-    names = []
+    found = []
     with h5py.File(path, 'r') as file:
-        file.visit(names.append)
-        for name in names:
-            if isinstance(file[name], h5py.Dataset):
-                yield name, file[name].__array__
+        file.visititems(lambda *item: found.append(item))
+        yield from (
+            (name, item.__array__) for name, item in found if isinstance(item, h5py.Dataset)
+        )
 
 
 def _read_torch(path: Path) -> Tensors:
@@ -236,7 +208,7 @@ def _name_of_keras(own_name: str) -> str:
     return name.replace('layer_._', 'layer_')
 
 
-READERS = {  # how a file ends: its reader, and the function from its names to Google's
+READERS = {  # suffix: the reader, and the function from its names to Google's
     '.index': (_read_google, str),
     '.safetensors': (_read_safetensors, _name_of_pytorch),
     '.h5': (_read_keras, _name_of_keras),

@@ -1,6 +1,5 @@
 """Pretrained encoders: from a folder in Google's or Hugging Face's format to a bert4keras BERT."""
 
-import sys
 import unicodedata
 import warnings
 from pathlib import Path
@@ -25,20 +24,21 @@ from cosent_tf.bert.settings import (
     read_added_tokens,
     read_tokenizer_settings,
 )
-from cosent_tf.errors import UserError
+from cosent_tf.errors import UserError, tell_once
 from cosent_tf.process import grow_gpu_memory
 
 
 def row_lengths(token_ids: tf.Tensor) -> tf.Tensor:
-    """Return where the last token of each row is that is not 0, counted from 1: (n, L) → (n,)."""
+    """Return the position, from 1, of each row's last token that is not 0: (n, L) → (n,)."""
     places = tf.range(1, tf.shape(token_ids)[1] + 1)
     return tf.reduce_max(tf.where(tf.equal(token_ids, 0), 1, places), axis=1)
 
 
 class TokenEmbedding(Embedding):
-    """bert4keras's, which masks token id 0 anywhere: here it is padding after the last token only.
+    """bert4keras's embedding with a mask for padding only, after a row's last token that is not 0.
 
-    So a [PAD] within a row is a token like any other, as in transformers.
+    bert4keras masks every 0. Here a [PAD] within a row is a token like any other, as in
+    transformers.
     """
 
     def compute_mask(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
@@ -48,10 +48,9 @@ class TokenEmbedding(Embedding):
 class PooledBERT(BERT):
     """A BERT whose last layer computes no more than the pooling needs.
 
-    With 'cls', as in every method of the article, that is the [CLS] position, (n, 1, D): the
-    queries, the output projection and the feed-forward part of the others are left out. With
-    'mean' it is all of them, (n, L, D). With 'pooler' it is tanh(dense([CLS])), (n, D), and with
-    'pooler_linear' dense([CLS]), as in SimBERT.
+    'cls', as in every method of the article: the [CLS] position, (n, 1, D), without the queries,
+    output projection and feed-forward part of the others. 'mean': all positions, (n, L, D).
+    'pooler': tanh(dense([CLS])), (n, D). 'pooler_linear': dense([CLS]), as in SimBERT.
     """
 
     def __init__(self, pooling: str, layer_norm_eps: float, **kwargs: object) -> None:
@@ -68,11 +67,11 @@ class PooledBERT(BERT):
     ) -> tf.Tensor:
         if layer is Embedding and kwargs.get('mask_zero'):
             layer = TokenEmbedding
-        if 'epsilon' in kwargs:  # of a LayerNormalization: bert4keras always passes 1e-12
+        if 'epsilon' in kwargs:  # a LayerNormalization: bert4keras always passes 1e-12
             kwargs['epsilon'] = self.layer_norm_eps
-            kwargs['dtype'] = 'float32'  # in half precision its squares would overflow
+            kwargs['dtype'] = 'float32'  # its squares would overflow in half precision
         if layer in (keras.layers.Add, PositionEmbedding):
-            kwargs['dtype'] = 'float32'  # what is added up stays exact
+            kwargs['dtype'] = 'float32'  # sums stay exact
         attention = f'Transformer-{self.num_hidden_layers - 1}-MultiHeadSelfAttention'
         last = kwargs.get('name') in (attention, f'{attention}-Add')
         if self.pooling != 'mean' and inputs is not None and last:
@@ -85,11 +84,11 @@ class PooledBERT(BERT):
 class BertTokenizer(Tokenizer):
     """bert4keras's tokenizer with the settings that transformers' BertTokenizer has.
 
-    bert4keras lower-cases and strips accents together or not at all, and sets every Chinese
-    character apart. With all settings on, as published, the tokens are its own.
+    bert4keras lower-cases and strips accents together or not at all, and splits off every Chinese
+    character. With all settings on, as published, the tokens are the same.
 
-    Not as in transformers: a special token written out in a text is plain text; words of 101 to
-    200 characters are split; unassigned and private characters are not dropped.
+    Unlike in transformers, a special token written out in a text is plain text, words of 101 to 200
+    characters are split, and unassigned and private characters are kept.
     """
 
     def __init__(self, vocab: dict[str, int], settings: TokenizerSettings) -> None:
@@ -109,15 +108,11 @@ class BertTokenizer(Tokenizer):
 
 
 def load_tokenizer(bert_dir: str | Path) -> BertTokenizer:
-    """Return the tokenizer of a folder: its vocabulary and settings, lower-casing without any.
-
-    Raises:
-        UserError: no vocabulary, one that lacks a special token, or another tokenizer.
-    """
+    """Return the tokenizer of a folder, with its settings; UserError if it is not a BERT's."""
     path, tokens = read_vocab(Path(bert_dir))
     missing = [token for token in SPECIAL_TOKENS if token not in tokens]
     if missing:
-        raise UserError(f'{path}: not the vocabulary of a BERT, it has no {missing[0]}')
+        raise UserError(f'{path}: not the vocabulary of a BERT: it has no {missing[0]}')
     if tokens[0] != '[PAD]':  # bert4keras masks token id 0
         raise UserError(f'{path}: the first token must be [PAD], not {tokens[0][:20]!r}')
     vocab = {token: number for number, token in enumerate(tokens)}
@@ -130,18 +125,17 @@ def load_bert(
     """Build the BERT of a folder, with its pretrained weights.
 
     Args:
-        bert_dir: the folder, in one of the formats of `formats`.
+        bert_dir: the folder, in a format of `formats`.
         maxlen: tokens of the longest input.
-        dropout_rate: of hidden states and of attention.
-        pooling: of `settings.POOLINGS`; what the folder says of it is not read here.
+        dropout_rate: of hidden states and attention.
+        pooling: one of `settings.POOLINGS`; what the folder says of it is not read here.
 
     Returns:
         bert4keras's transformer; its `.model` maps [token_ids (n, L), segment_ids (n, L)] to the
-        vectors of the last layer that the pooling needs, (n, 1, D) or (n, L, D), or to those of the
-        pooler, (n, D).
+        last layer's vectors, or the pooler's; see `PooledBERT` for their shapes.
 
     Raises:
-        UserError: a file is missing or broken, or the files do not fit each other.
+        UserError: a file is missing or broken, or files do not match.
     """
     bert = build_bert(bert_dir, maxlen, dropout_rate, pooling)
     weights = named_weights(bert)
@@ -153,13 +147,9 @@ def load_bert(
 def build_bert(
     bert_dir: str | Path, maxlen: int, dropout_rate: float = 0.0, pooling: str = 'cls'
 ) -> PooledBERT:
-    """Build the BERT of a folder without its weights, as `load_bert` otherwise.
+    """Build the BERT of a folder without its weights, otherwise as `load_bert`.
 
-    From now on the process takes GPU memory as it needs it; see `process.grow_gpu_memory`.
-
-    Raises:
-        UserError: configuration or vocabulary is missing or broken, or they do not fit; or see
-            `check_process`.
+    From now on the process takes GPU memory as needed; see `process.grow_gpu_memory`.
     """
     check_process()
     folder = Path(bert_dir)
@@ -169,10 +159,12 @@ def build_bert(
     grow_gpu_memory()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # of initial values that a file's replace
+            warnings.simplefilter('ignore')  # about initial values, which the weights replace
             return build_transformer_model(model=PooledBERT, return_keras_model=False, **config)
     except (TypeError, ValueError, KeyError, ZeroDivisionError) as error:
-        raise UserError(f'{folder}: no BERT can be built of its configuration: {error}') from error
+        raise UserError(
+            f'{folder}: no BERT can be built from its configuration: {error}'
+        ) from error
 
 
 def named_weights(bert: BERT) -> dict[str, tf.Variable]:
@@ -191,13 +183,10 @@ def set_weights(weights: dict[str, tf.Variable], values: dict[str, np.ndarray]) 
 
 
 def check_sizes(folder: Path, config: dict, maxlen: int) -> int:
-    """Check that a BERT's configuration fits its vocabulary and the longest input.
+    """Check that a BERT's configuration fits its vocabulary and the longest input, or UserError.
 
     Returns:
-        How many rows of the embeddings have no token, and are never used.
-
-    Raises:
-        UserError: it does not, or the vocabulary is missing or broken.
+        The number of rows of the embeddings without a token, which are never used.
     """
     path, tokens = read_vocab(folder)
     unused = config['vocab_size'] - len(tokens)
@@ -209,21 +198,19 @@ def check_sizes(folder: Path, config: dict, maxlen: int) -> int:
     positions = config['max_position_embeddings']
     if maxlen > positions:
         raise UserError(
-            f'inputs of {maxlen} tokens are too long: {folder} has {positions} positions; '
-            '--maxlen, or max_seq_length of a sentence-transformers folder, must be lower'
+            f'inputs of {maxlen} tokens are too long: {folder} has {positions} positions; lower '
+            '--maxlen, or max_seq_length of a sentence-transformers folder'
         )
     return unused
 
 
 def _tell_unused(folder: Path, unused: int) -> None:
-    """Say on stderr what is in a folder and plays no part: rows of embeddings, added tokens."""
-    notices = []
+    """Print a notice of what is in a folder and not used: rows of embeddings, added tokens."""
     if unused:
-        notices.append(f'{unused} rows of the embeddings have no token: they are never used')
+        tell_once(f'{folder}: {unused} rows of the embeddings have no token and are never used')
     if added := read_added_tokens(folder):
-        names = ', '.join(repr(token[:20]) for token in added[:3]) + ', …' * (len(added) > 3)
-        notices.append(
-            f'added tokens, in transformers tokens of their own, are plain text: {names}'
+        names = ', '.join(repr(token[:20]) for token in added[:3])
+        more = ', …' if len(added) > 3 else ''
+        tell_once(
+            f'{folder}: added tokens are read as plain text, unlike in transformers: {names}{more}'
         )
-    for notice in notices:
-        print(f'{folder}: {notice}', file=sys.stderr)
