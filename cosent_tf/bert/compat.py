@@ -1,20 +1,19 @@
-"""bert4keras on a maintained TensorFlow: the one place that knows how the Keras versions get on.
+"""bert4keras on a maintained TensorFlow: the one place that deals with the Keras versions.
 
 bert4keras 0.11.5 was written for Keras 2.3 and TensorFlow 1.15. It runs on TensorFlow 2.21 when
 
-1. it finds Keras 2 (the tf_keras package) behind `import keras` and `tf.keras`,
+1. `import keras` and `tf.keras` give it Keras 2 (the tf_keras package),
 2. `keras.optimizers.Optimizer` is the legacy class,
-3. `distutils.util.strtobool` exists, which left Python in 3.12.
+3. `distutils.util.strtobool` exists, which Python 3.12 removed.
 
-All of this holds while bert4keras is imported, which imports nothing of it later. Afterwards the
-process has the `keras`, `tf.keras` and distutils that it had, or none: Keras 3 can be used beside
-this package, whichever is imported first. What stays is bert4keras's names among the custom objects
-of tf_keras.
+All of this holds only while bert4keras is imported; it imports nothing of it later. Afterwards the
+process has the `keras`, `tf.keras` and distutils that it had before, if any: Keras 3 can be used
+beside this package, whichever is imported first. bert4keras's names among the custom objects of
+tf_keras remain.
 
-Everything else in this project imports keras, K, Adam, Tokenizer and build_transformer_model from
-here. `keras` is a namespace of its own over tf_keras: nobody else sees what is changed in it, by
-bert4keras functions of the backend, by us the optimizer and, for the sake of interrupted runs, the
-dropout layer.
+The rest of the project imports keras, K, Adam, Tokenizer and build_transformer_model from here.
+`keras` is a separate namespace over tf_keras, so nobody else sees the changes in it: bert4keras's
+to the backend, and ours to the optimizer and, for the sake of interrupted runs, to Dropout.
 """
 # ruff: noqa: F401 (imported for the others)
 
@@ -39,7 +38,7 @@ for package, command in (
 
 @contextlib.contextmanager
 def _apart(*packages: str) -> Iterator[None]:
-    """Import without what has been imported of some packages, and put that back afterwards."""
+    """Hide what has been imported of some packages, and put it back afterwards."""
 
     def found() -> list[str]:
         own = tuple(f'{package}.' for package in packages)
@@ -55,7 +54,7 @@ def _apart(*packages: str) -> Iterator[None]:
 
 
 with _apart('keras'):
-    sys.modules['keras.src'] = None  # else TensorFlow loads Keras 3, for seconds and for nothing
+    sys.modules['keras.src'] = None  # else TensorFlow loads Keras 3, which takes seconds
     import tensorflow as tf
     import tf_keras
 
@@ -74,20 +73,11 @@ class Dropout(keras.layers.Dropout):
         return keras.backend.in_train_phase(dropped, inputs, training)
 
 
-def _strtobool(value: str) -> int:
-    """Return 1 or 0 for a yes or no, as `distutils.util.strtobool` did (PEP 632)."""
-    if value.lower() in ('y', 'yes', 't', 'true', 'on', '1'):
-        return 1
-    if value.lower() in ('n', 'no', 'f', 'false', 'off', '0'):
-        return 0
-    raise ValueError(f'invalid truth value {value!r}')
-
-
 @contextlib.contextmanager
 def _as_bert4keras_expects() -> Iterator[None]:
-    """Put in place what bert4keras looks for while it is imported."""
+    """Provide what bert4keras needs while it is imported."""
     util = types.ModuleType('distutils.util')
-    util.strtobool = _strtobool
+    util.strtobool = lambda text: text.lower() in ('y', 'yes', 't', 'true', 'on', '1')
     bound, chosen = vars(tf)['keras'], os.environ.get('TF_KERAS')  # getattr would load Keras 3
     with _apart('keras', 'tensorflow.keras', 'distutils'):
         sys.modules |= {'keras': keras, 'distutils': util, 'distutils.util': util}
@@ -114,10 +104,10 @@ with _as_bert4keras_expects():
 
 
 class Adam(PlainAdam):
-    """bert4keras's Adam with its update in one kernel: a pass over the weights instead of ten.
+    """bert4keras's Adam with the update in one kernel: one pass over the weights instead of ten.
 
-    The kernel corrects the bias of the whole step, not of each moment, which leaves epsilon as it
-    is; bert4keras divides it too: hence its factor. Equal up to float32 rounding.
+    The kernel corrects the bias of the whole step, bert4keras that of each moment, which also
+    scales epsilon: hence its factor. Equal up to float32 rounding.
     """
 
     def _resource_apply_dense(self, grad: tf.Tensor, var: tf.Variable) -> tf.Operation:
@@ -146,17 +136,17 @@ def versions() -> dict[str, str]:
     libraries = ('tf_keras', 'bert4keras', 'numpy', 'scipy', 'h5py')
     return {
         'python': sys.version.split()[0],
-        'tensorflow': tf.__version__,  # whichever package it came in
+        'tensorflow': tf.__version__,  # from whichever package
         **{name: importlib.metadata.version(name) for name in libraries},
     }
 
 
 def has_hidden_gpu() -> bool:
-    """Tell whether TensorFlow does not see the NVIDIA GPU of this (Linux) machine."""
+    """Return whether this (Linux) machine has an NVIDIA GPU that TensorFlow does not see."""
     hidden_on_purpose = os.environ.get('CUDA_VISIBLE_DEVICES') in ('', '-1')
     if sys.platform != 'linux' or hidden_on_purpose or tf.config.list_physical_devices('GPU'):
         return False
-    # /proc/driver/nvidia is also there in containers that were given no GPU
+    # /proc/driver/nvidia exists even in containers without a GPU
     return any(Path('/dev').glob('nvidia[0-9]*')) or shutil.which('nvidia-smi') is not None
 
 

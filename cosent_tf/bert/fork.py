@@ -1,17 +1,16 @@
-"""The process that computes: TensorFlow and OpenVINO live in threads, which no fork takes along."""
+"""A check for forks: TensorFlow and OpenVINO live in threads, which a fork does not copy."""
 
 import os
 
 from cosent_tf.errors import UserError
 
-_first = None  # process in which a model was made
+_first = None  # the process in which a model was built
 
 
 def check_process() -> None:
-    """Check that this process can compute, before it makes or applies a model.
+    """Refuse, before a model is built or applied, a fork of a process that has built one.
 
-    Raises:
-        UserError: it was forked from one that had made a model, and would wait for ever.
+    It would wait for ever.
     """
     global _first
     _first = _first or os.getpid()

@@ -1,7 +1,7 @@
 """A BERT as an ONNX graph, written node by node from its weights.
 
-It computes what `vectors.PooledVector` does, on padded rows: the last layer of the positions that
-the pooling needs, and no attention to the padding at the end of a row.
+It computes the same as `vectors.PooledVector`, on padded rows: the last layer only for positions
+that the pooling needs, and no attention to the padding at the end of a row.
 """
 
 from pathlib import Path
@@ -21,8 +21,8 @@ except ImportError:  # an extra of the package
     onnx = None
 
 OPSET = 20  # the first with Gelu
-IR_VERSION = 9  # of the same age
-MOST_BYTES = 2**31 - 2**24  # of a protobuf message, with room for the nodes
+IR_VERSION = 9  # released with it
+MAX_BYTES = 2**31 - 2**24  # limit of a protobuf message, less room for the nodes
 GELUS = {'gelu_erf': 'none', 'gelu_tanh': 'tanh'}
 MASKED = np.float32(-1e12)
 LAST = np.array([-1])  # an axis
@@ -31,16 +31,16 @@ LAST = np.array([-1])  # an axis
 def write_graph(
     path: Path, weights: dict[str, np.ndarray], source: Source, raw: bool = False
 ) -> None:
-    """Write token ids (n, L) int64, 0 where padded at the end → unit vectors or scores.
+    """Write token ids (n, L) int64, padded with 0 at the end, → unit vectors or scores.
 
-    The output is `vectors` (n, D), or of a joint method `scores`, as `load_scorer` gives them: (n,)
-    or (n, C) for C > 2 classes. Above 2 GB the weights lie beside the file, in `<name>.data`.
+    The output is `vectors` (n, D), or for a joint method `scores` as from `load_scorer`: (n,), or
+    (n, C) for C > 2 classes. Above 2 GB the weights are beside the file, in `<name>.data`.
 
     Args:
-        path: of the file.
-        weights: by Google's names; of a joint method also `head/kernel` and `head/bias`.
-        source: what the model was made of.
-        raw: write `outputs` instead, as the Keras model has them: vectors of any length (n, D), or
+        path: the file to write.
+        weights: by Google's names; for a joint method also `head/kernel` and `head/bias`.
+        source: what the model was built from.
+        raw: write `outputs` as the Keras model has them instead: vectors of any length (n, D), or
             all outputs of a joint method's head (n, C).
 
     Raises:
@@ -50,21 +50,17 @@ def write_graph(
         raise UserError('an ONNX graph needs the package onnx: pip install onnx')
     graph = _Graph(weights, read_config(source.bert_dir))
     inputs = [helper.make_tensor_value_info('token_ids', TensorProto.INT64, ['n', 'L'])]
-    outputs = [graph.result(source, raw)]
-    nodes = helper.make_graph(graph.nodes, 'cosent_tf', inputs, outputs, graph.constants)
+    output = graph.output(source, raw)
+    nodes = helper.make_graph(graph.nodes, 'cosent_tf', inputs, [output], graph.constants)
     opset = helper.make_opsetid('', OPSET)
     model = helper.make_model(nodes, opset_imports=[opset], ir_version=IR_VERSION)
-    is_large = sum(len(constant.raw_data) for constant in graph.constants) > MOST_BYTES
-    onnx.save_model(
-        model, path, save_as_external_data=is_large, location=f'{path.name}.data' * is_large or None
-    )
+    is_large = sum(len(constant.raw_data) for constant in graph.constants) > MAX_BYTES
+    location = f'{path.name}.data' if is_large else None
+    onnx.save_model(model, path, save_as_external_data=is_large, location=location)
 
 
 class _Graph:
-    """Nodes and constants; every method adds some, and returns the name of their result.
-
-    Those that end the graph return the declaration of its output.
-    """
+    """Nodes and constants; every method adds some, and returns the name of their result."""
 
     def __init__(self, weights: dict[str, np.ndarray], config: dict) -> None:
         self.weights = weights
@@ -73,7 +69,7 @@ class _Graph:
         self.constants = []
 
     def node(self, kind: str, *inputs: str | np.ndarray, output: str = '', **attributes) -> str:
-        """Add one; arrays become constants."""
+        """Add a node; arrays become constants."""
         names = [name if isinstance(name, str) else self.constant(name) for name in inputs]
         output = output or f'{kind}_{len(self.nodes)}'
         self.nodes.append(helper.make_node(kind, names, [output], **attributes))
@@ -85,7 +81,7 @@ class _Graph:
         return name
 
     def dense(self, x: str, name: str, scale: float = 1.0) -> str:
-        """x·kernel + bias; both are scaled."""
+        """(x·kernel + bias)·scale"""
         kernel, bias = (self.weights[f'{name}/{kind}'] for kind in ('kernel', 'bias'))
         product = self.node('MatMul', x, np.float32(scale) * kernel)
         return self.node('Add', product, np.float32(scale) * bias)
@@ -141,20 +137,20 @@ class _Graph:
         return self.layer_norm(self.node('Add', words, places), scope)
 
     def layer(self, x: str, scope: str, bias: str, only_first: bool) -> str:
-        """One layer, (n, L, D), or (n, 1, D) of the first position only."""
+        """One layer: (n, L, D) → (n, L, D), or (n, 1, D) of the first position only."""
         heads = self.config['num_attention_heads']
         size = self.config['hidden_size'] // heads
         kept = self.node('Slice', x, *(np.array([i]) for i in (0, 1, 1))) if only_first else x
         attention = f'{scope}/attention'
-        query = self.dense(kept, f'{attention}/self/query', size**-0.5)
+        parts = (
+            (self.dense(kept, f'{attention}/self/query', size**-0.5), (0, 2, 1, 3)),
+            (self.dense(x, f'{attention}/self/key'), (0, 2, 3, 1)),
+            (self.dense(x, f'{attention}/self/value'), (0, 2, 1, 3)),
+        )
         split = np.array([0, 0, heads, size])
         query, key, value = (
             self.node('Transpose', self.node('Reshape', part, split), perm=perm)
-            for part, perm in (
-                (query, (0, 2, 1, 3)),
-                (self.dense(x, f'{attention}/self/key'), (0, 2, 3, 1)),
-                (self.dense(x, f'{attention}/self/value'), (0, 2, 1, 3)),
-            )
+            for part, perm in parts
         )
         scores = self.node('Add', self.node('MatMul', query, key), bias)  # (n, heads, L, L)
         mixed = self.node('MatMul', self.node('Softmax', scores, axis=-1), value)
@@ -163,42 +159,23 @@ class _Graph:
         mixed = self.dense(mixed, f'{attention}/output/dense')
         x = self.layer_norm(self.node('Add', kept, mixed), f'{attention}/output')
         inner = self.activation(self.dense(x, f'{scope}/intermediate/dense'))
-        return self.layer_norm(
-            self.node('Add', x, self.dense(inner, f'{scope}/output/dense')), f'{scope}/output'
-        )
+        outputs = self.dense(inner, f'{scope}/output/dense')
+        return self.layer_norm(self.node('Add', x, outputs), f'{scope}/output')
 
-    def head(self, vectors: str, softmax: bool) -> str:
-        """What a joint method's head gives, (n, C)."""
-        outputs = self.dense(vectors, 'head')
-        return self.node('Softmax', outputs, axis=-1) if softmax else outputs
-
-    def result(self, source: Source, raw: bool) -> 'onnx.ValueInfoProto':
-        """Everything, from token ids to the output; return its declaration."""
-        outputs = self.pooled(source.pooling)  # (n, D)
+    def output(self, source: Source, raw: bool) -> 'onnx.ValueInfoProto':
+        """Everything from token ids to the output; return its declaration."""
+        name, shape, x = 'outputs', ['n', 'C'], self.pooled(source.pooling)  # (n, D)
         if source.is_joint:
-            outputs = self.head(
-                outputs, softmax=find_method(source.method).head == 'softmax'
-            )  # (n, C)
-        if raw:
-            return self.output('outputs', ['n', 'C'], 'Identity', outputs)
-        return self.scores(outputs) if source.is_joint else self.unit(outputs)
-
-    def unit(self, vectors: str) -> 'onnx.ValueInfoProto':
-        """Vectors of length 1."""
-        norms = self.node('ReduceL2', vectors, np.array([1]))
-        norms = self.node('Max', norms, np.float32(1e-12))
-        return self.output('vectors', ['n', self.config['hidden_size']], 'Div', vectors, norms)
-
-    def scores(self, outputs: str) -> 'onnx.ValueInfoProto':
-        """What a joint method decides on."""
-        classes = len(self.weights['head/bias'])
-        if classes > 2:
-            return self.output('scores', ['n', classes], 'Identity', outputs)
-        return self.output('scores', ['n'], 'Gather', outputs, np.array(classes - 1), axis=1)
-
-    def output(
-        self, name: str, shape: list, kind: str, *inputs: str | np.ndarray, **attributes
-    ) -> 'onnx.ValueInfoProto':
-        """Add the node of the graph's output; return its declaration."""
-        self.node(kind, *inputs, output=name, **attributes)
+            x = self.dense(x, 'head')  # (n, C)
+            if find_method(source.method).head == 'softmax':
+                x = self.node('Softmax', x, axis=-1)
+        if source.is_joint and not raw:
+            classes = len(self.weights['head/bias'])
+            name, shape = 'scores', ['n', classes] if classes > 2 else ['n']
+            x = x if classes > 2 else self.node('Gather', x, np.array(classes - 1), axis=1)
+        elif not raw:
+            norms = self.node('Max', self.node('ReduceL2', x, np.array([1])), np.float32(1e-12))
+            name, shape = 'vectors', ['n', self.config['hidden_size']]
+            x = self.node('Div', x, norms)
+        self.node('Identity', x, output=name)
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)

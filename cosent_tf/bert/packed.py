@@ -1,8 +1,8 @@
-"""A BERT on packed tokens: those of all rows one after the other, and no padding between them.
+"""A BERT on packed tokens: those of all rows one after another, without padding in between.
 
-All of a BERT but attention treats every token by itself, so it needs no rows. Attention gets them
-in groups, each padded to its own longest row, and gives packed tokens back. The layers, and so the
-weights, are bert4keras's; only the way through them is another.
+All of a BERT except attention treats every token separately, so it needs no rows. Attention gets
+rows in groups, each padded to its own longest row, and returns packed tokens. The layers, and so
+the weights, are bert4keras's; only the way through them differs.
 """
 
 from itertools import pairwise
@@ -10,14 +10,13 @@ from itertools import pairwise
 from cosent_tf.bert.compat import Dropout, keras, tf
 from cosent_tf.bert.pretrained import PooledBERT
 
-ATTENTION_GROUPS = 2  # of rows, by length
+ATTENTION_GROUPS = 2  # groups of rows of similar length
 
 
 def split_rows(sizes: tf.Tensor, groups: int) -> list[tuple[tf.Tensor, tf.Tensor]]:
-    """Return where to split rows of these sizes, (n,), into groups of about one size.
+    """Return the first row and the end of each of `groups` groups, of about equal total size.
 
-    Returns:
-        The first row of each group and the one after its last, scalars. Groups may be empty.
+    `sizes`, (n,), are those of the rows; groups may be empty.
     """
     shares = tf.reduce_sum(sizes) * tf.range(1, groups) // groups
     ends = tf.searchsorted(tf.cumsum(sizes), shares) + 1  # after the row that reaches the share
@@ -25,11 +24,7 @@ def split_rows(sizes: tf.Tensor, groups: int) -> list[tuple[tf.Tensor, tf.Tensor
 
 
 class PackedBERT:
-    """The way of packed tokens through the layers of a BERT, to one vector for each row.
-
-    Args:
-        bert: what `load_bert` returns.
-    """
+    """The layers of a BERT, applied to packed tokens, to make one vector per row."""
 
     def __init__(self, bert: PooledBERT) -> None:
         self.layers = bert.layers
@@ -39,14 +34,11 @@ class PackedBERT:
         self.attention_dropout = Dropout(bert.attention_dropout_rate)
 
     def __call__(self, token_ids: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """Return the vector of each row by the pooling that `bert` was built with.
+        """Return the vector of each row by the pooling that `bert` was built with, (n, D) float32.
 
         Args:
             token_ids: (n, L) int32, longest rows first, padded at the end.
             lengths: (n,) int32, without the padding.
-
-        Returns:
-            (n, D) float32.
         """
         places = tf.where(tf.sequence_mask(lengths, tf.shape(token_ids)[1]))  # (T, 2), T tokens
         hidden = self._embed(tf.gather_nd(token_ids, places), places[:, 1])  # (T, D)
@@ -64,7 +56,7 @@ class PackedBERT:
         return tf.cast(pooler(vectors) if pooler else vectors, tf.float32)
 
     def _embed(self, tokens: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
-        """Return what the first layer gets of tokens, (T,) → (T, D); their segments are 0."""
+        """Return the first layer's input, (T,) → (T, D); all segment ids are 0."""
         token = self.layers['Embedding-Token'](tokens[None])[0]
         segment = self.layers['Embedding-Segment'](tf.constant([[0]]))[0]
         position = tf.gather(self.layers['Embedding-Position'].embeddings, positions)
@@ -79,14 +71,14 @@ class PackedBERT:
         hidden: tf.Tensor,
         rows: list['PaddedHeads'],
     ) -> tf.Tensor:
-        """Apply one layer to the tokens that ask, which see all tokens of their rows.
+        """Apply layer `number` to some tokens, which attend to all tokens of their rows.
 
         Args:
-            number: of the layer, from 0.
-            queries: (t, D).
-            query_rows: the rows of these tokens.
+            number: from 0.
+            queries: the tokens, (t, D).
+            query_rows: their rows, in groups.
             hidden: all tokens, (T, D).
-            rows: their rows.
+            rows: the rows of all tokens, in the same groups.
 
         Returns:
             (t, D).
@@ -94,28 +86,44 @@ class PackedBERT:
         attention = self.layers[f'Transformer-{number}-MultiHeadSelfAttention']
         query = attention.q_dense(queries) / attention.key_size**0.5
         key, value = attention.k_dense(hidden), attention.v_dense(hidden)
-        seen = attend(query, query_rows, key, value, rows, self.attention_dropout)
+        seen = self._attend(query, query_rows, key, value, rows)
         queries = self._add(attention, queries, attention.o_dense(seen))
         feed_forward = self.layers[f'Transformer-{number}-FeedForward']
         return self._add(feed_forward, queries, feed_forward(queries))
 
+    def _attend(
+        self,
+        query: tf.Tensor,
+        query_rows: list['PaddedHeads'],
+        key: tf.Tensor,
+        value: tf.Tensor,
+        rows: list['PaddedHeads'],
+    ) -> tf.Tensor:
+        """Return the values weighted by the softmax of query · key, (t, heads·d)."""
+        queries = tf.split(query, [group.tokens for group in query_rows])
+        sizes = [group.tokens for group in rows]
+        outputs = []
+        for asking, seen, q, k, v in zip(
+            query_rows, rows, queries, tf.split(key, sizes), tf.split(value, sizes), strict=True
+        ):
+            scores = tf.matmul(asking.pad(q), seen.pad(k), transpose_b=True)  # (n, heads, l, L)
+            nowhere = tf.where(seen.inside, tf.zeros((), scores.dtype), scores.dtype.min)
+            weights = self.attention_dropout(tf.nn.softmax(scores + nowhere[:, None, None]))
+            outputs.append(asking.pack(tf.matmul(weights, seen.pad(v))))
+        return tf.concat(outputs, axis=0)
+
     def _add(self, layer: keras.layers.Layer, inputs: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-        """Apply what comes after a layer: dropout, the residual connection, layer norm."""
+        """Apply what follows a layer: dropout, the residual connection, layer norm."""
         added = self.layers[f'{layer.name}-Add']([inputs, self._drop(layer.name, outputs)])
         return self.layers[f'{layer.name}-Norm'](added)
 
     def _drop(self, name: str, inputs: tf.Tensor) -> tf.Tensor:
-        dropout = self.layers.get(f'{name}-Dropout')  # bert4keras makes none for a rate of 0
+        dropout = self.layers.get(f'{name}-Dropout')  # bert4keras has none for a rate of 0
         return dropout(inputs) if dropout else inputs
 
 
 class PaddedHeads:
-    """A group of rows, to go from packed tokens to the padded heads of the rows and back.
-
-    Args:
-        lengths: of the rows, (n,).
-        heads: of attention.
-    """
+    """Converts packed tokens of rows, of `lengths` (n,), to their padded attention heads and back."""
 
     def __init__(self, lengths: tf.Tensor, heads: int) -> None:
         self.inside = tf.sequence_mask(lengths)  # (n, L)
@@ -128,45 +136,13 @@ class PaddedHeads:
         self.places = ((row * heads + head) * longest + column)[:, :, None]  # (t, heads, 1)
 
     def pad(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Return what all heads get, 0 for padding: (t, heads·d) → (n, heads, L, d)."""
+        """Return the heads, 0 for padding: (t, heads·d) → (n, heads, L, d)."""
         parts = tf.reshape(tokens, (-1, self.shape[1], tokens.shape[-1] // self.shape[1]))
         flat = tf.scatter_nd(self.places, parts, tf.stack([self.size, parts.shape[-1]]))
         return tf.reshape(flat, tf.stack([*self.shape, parts.shape[-1]]))
 
     def pack(self, heads: tf.Tensor) -> tf.Tensor:
-        """Return the tokens without padding: (n, heads, L, d) → (t, heads·d)."""
+        """Return the packed tokens: (n, heads, L, d) → (t, heads·d)."""
         width = heads.shape[-1]
         tokens = tf.gather_nd(tf.reshape(heads, (-1, width)), self.places)  # (t, heads, d)
         return tf.reshape(tokens, (-1, self.shape[1] * width))
-
-
-def attend(
-    query: tf.Tensor,
-    query_rows: list[PaddedHeads],
-    key: tf.Tensor,
-    value: tf.Tensor,
-    rows: list[PaddedHeads],
-    dropout: Dropout,
-) -> tf.Tensor:
-    """Return the values that tokens see in their rows, weighted by the softmax of query · key.
-
-    Args:
-        query: of the tokens that ask, (t, heads·d), scaled.
-        query_rows: their rows, in groups.
-        key: of all tokens, (T, heads·d).
-        value: of all tokens, (T, heads·d).
-        rows: their rows, in the same groups.
-        dropout: of the weights.
-
-    Returns:
-        (t, heads·d).
-    """
-    queries = tf.split(query, [group.tokens for group in query_rows])
-    keys, values = (tf.split(of, [group.tokens for group in rows]) for of in (key, value))
-    outputs = []
-    for asking, seen, q, k, v in zip(query_rows, rows, queries, keys, values, strict=True):
-        scores = tf.matmul(asking.pad(q), seen.pad(k), transpose_b=True)  # (n, heads, l, L)
-        nowhere = tf.where(seen.inside, tf.zeros((), scores.dtype), scores.dtype.min)
-        weights = dropout(tf.nn.softmax(scores + nowhere[:, None, None]))
-        outputs.append(asking.pack(tf.matmul(weights, seen.pad(v))))
-    return tf.concat(outputs, axis=0)

@@ -1,7 +1,7 @@
-"""The weights of a trained model, as HDF5 files: written whole or not at all, read or refused.
+"""The weights of a trained model, as HDF5 files that are written whole or not at all.
 
-Every array but scalars has a checksum, so that a damaged file is refused. The state of an
-interrupted run (`run.state`) is such a file with the variables of its optimizer in it, too.
+Every array except scalars has a checksum, so that a damaged file is refused. The state of an
+interrupted run (`run.state`) is such a file, with the variables of the optimizer in it too.
 """
 
 import io
@@ -37,16 +37,12 @@ def weight_arrays(model: keras.Model) -> dict[str, np.ndarray]:
 
 
 def read_weights(path: Path, weights: dict[str, tf.Variable]) -> None:
-    """Load weights that `write_weights` wrote into variables of the same names.
-
-    Raises:
-        UserError: the file is missing or broken, or lacks a weight.
-    """
+    """Load weights into variables of the same names; see `read_arrays`."""
     set_weights(weights, read_arrays(path, weights)[0])
 
 
 def read_arrays(path: Path, variables: dict) -> tuple[dict[str, np.ndarray], dict]:
-    """Read the arrays of some variables by their names, and the state if there is one.
+    """Read the arrays of variables by their names, and the state, {} if there is none.
 
     Raises:
         UserError: the file is missing or broken, or lacks a variable.
@@ -74,13 +70,9 @@ def open_weights(path: Path) -> Iterator[h5py.File]:
 
 
 def write_weights(path: Path, weights: dict[str, tf.Variable], state: dict | None = None) -> None:
-    """Write weights, one dataset each, by their names, and the state if there is one.
-
-    Raises:
-        WriteError: the file system refuses.
-    """
-    image = io.BytesIO()  # HDF5 that writes to a full disk itself takes the process down
-    with h5py.File(image, 'w', libver='latest') as file:  # with checksums of its structure too
+    """Write weights by their names, and the state if given; see `write_atomic`."""
+    image = io.BytesIO()  # HDF5 crashes the process when it writes to a full disk itself
+    with h5py.File(image, 'w', libver='latest') as file:  # whose structure has checksums too
         for name, variable in weights.items():
             _add(file, name, variable.numpy())
         if state is not None:  # a dataset: attributes are limited to 64 KiB
