@@ -35,11 +35,7 @@ SIZES = {  # with the defaults of both formats
     'max_position_embeddings': 512,
     'type_vocab_size': 2,
 }
-REQUIRED_CONFIG = {
-    'model_type': 'bert',
-    'position_embedding_type': 'absolute',
-    'is_decoder': False,
-}
+REQUIRED = {'model_type': 'bert', 'position_embedding_type': 'absolute', 'is_decoder': False}
 KERAS_ACTIVATIONS = {  # hidden_act: bert4keras's name
     **dict.fromkeys(('gelu', 'gelu_python'), 'gelu_erf'),
     **dict.fromkeys(('gelu_new', 'gelu_fast', 'gelu_pytorch_tanh'), 'gelu_tanh'),
@@ -63,16 +59,12 @@ Tensors = Iterator[tuple[str, Callable[[], np.ndarray]]]
 
 
 def read_config(folder: Path) -> dict:
-    """Read the configuration of a BERT.
-
-    Returns:
-        Google's keys for the sizes, `hidden_act` by bert4keras's name, and `layer_norm_eps`.
-    """
+    """Return Google's keys for the sizes, `hidden_act` by bert4keras's name, `layer_norm_eps`."""
     path = next((folder / name for name in CONFIGS if (folder / name).is_file()), None)
     if path is None:
         raise UserError(f'{folder}/bert_config.json: cannot be read: no such file, nor config.json')
     config = read_json(path)
-    for key, supported in REQUIRED_CONFIG.items():
+    for key, supported in REQUIRED.items():
         require(path, key, config.get(key, supported), supported)
     sizes = {key: config.get(key, default) for key, default in SIZES.items()}
     for key, size in sizes.items():
@@ -103,8 +95,9 @@ def read_vocab(folder: Path) -> tuple[Path, list[str]]:
     if not isinstance(vocab, dict) or not all(type(number) is int for number in vocab.values()):
         raise UserError(f'{other}: the vocabulary must map each token to a number')
     tokens = sorted(vocab, key=vocab.get)
-    if gap := next((n for n, token in enumerate(tokens) if vocab[token] != n), None):
-        raise UserError(f'{other}: the vocabulary has no token, or two, with number {gap}')
+    for number, token in enumerate(tokens):
+        if vocab[token] != number:
+            raise UserError(f'{other}: the vocabulary has no token, or two, with number {number}')
     return other, tokens
 
 
@@ -143,14 +136,11 @@ def _check_complete(path: Path, arrays: dict, own_names: dict, shapes: dict) -> 
             asks = 'pooling asks for a pooler' if is_pooler else f'configuration asks for {shape}'
             raise UserError(f'{path}: {name} is missing, but the {asks}')
         if arrays[name].shape != shape:
-            raise UserError(
-                f'{path}: {own_names[name]} has shape {arrays[name].shape}, but the configuration '
-                f'asks for {name} of {shape}'
-            )
+            found = f'{own_names[name]} has shape {arrays[name].shape}'
+            raise UserError(f'{path}: {found}, but the configuration asks for {name} of {shape}')
     for name in arrays:
         if name not in shapes:
-            own_name = own_names[name]
-            raise UserError(f'{path}: {own_name} has no place in the BERT of the configuration')
+            raise UserError(f"{path}: {own_names[name]} has no place in the configuration's BERT")
 
 
 def _read_google(path: Path) -> Tensors:
@@ -172,12 +162,12 @@ def _read_safetensors(path: Path) -> Tensors:
 
 
 def _read_keras(path: Path) -> Tensors:
-    found = []
+    names = []
     with h5py.File(path, 'r') as file:
-        file.visititems(lambda *item: found.append(item))
-        yield from (
-            (name, item.__array__) for name, item in found if isinstance(item, h5py.Dataset)
-        )
+        file.visit(names.append)
+        for name in names:
+            if isinstance(file[name], h5py.Dataset):
+                yield name, file[name].__array__
 
 
 def _read_torch(path: Path) -> Tensors:
@@ -195,10 +185,9 @@ def _name_of_pytorch(own_name: str) -> str:
     """Rename encoder.layer.0.….LayerNorm.weight → bert/encoder/layer_0/…/LayerNorm/gamma."""
     name = re.sub(r'^(embeddings|encoder|pooler)\.', r'bert.\1.', own_name)
     name = re.sub(r'\.layer\.(\d+)\.', r'.layer_\1.', name).replace('.', '/')
-    name = re.sub(r'_embeddings/weight$', '_embeddings', name)
-    name = re.sub(r'LayerNorm/weight$', 'LayerNorm/gamma', name)
-    name = re.sub(r'LayerNorm/bias$', 'LayerNorm/beta', name)
-    return re.sub(r'/weight$', '/kernel', name)
+    name = name.replace('LayerNorm/weight', 'LayerNorm/gamma')
+    name = name.replace('LayerNorm/bias', 'LayerNorm/beta')
+    return re.sub(r'/weight$', '/kernel', name.replace('_embeddings/weight', '_embeddings'))
 
 
 def _name_of_keras(own_name: str) -> str:

@@ -12,6 +12,9 @@ from cosent_tf.bert.pretrained import PooledBERT
 
 ATTENTION_GROUPS = 2  # groups of rows of similar length
 
+# tokens, (t, D), and the rows that they are from, in groups
+Packed = tuple[tf.Tensor, list['PaddedHeads']]
+
 
 def split_rows(sizes: tf.Tensor, groups: int) -> list[tuple[tf.Tensor, tf.Tensor]]:
     """Return the first row and the end of each of `groups` groups, of about equal total size.
@@ -45,13 +48,13 @@ class PackedBERT:
         parts = [lengths[start:end] for start, end in split_rows(lengths, ATTENTION_GROUPS)]
         rows = [PaddedHeads(part, self.heads) for part in parts]
         for number in range(self.depth - 1):
-            hidden = self._transform(number, hidden, rows, hidden, rows)
+            hidden = self._transform(number, (hidden, rows), (hidden, rows))
         if self.pooling == 'mean':
-            hidden = self._transform(self.depth - 1, hidden, rows, hidden, rows)
+            hidden = self._transform(self.depth - 1, (hidden, rows), (hidden, rows))
             return tf.math.segment_mean(tf.cast(hidden, tf.float32), places[:, 0])
         cls = tf.gather(hidden, tf.cumsum(lengths, exclusive=True))  # (n, D)
         alone = [PaddedHeads(tf.ones_like(part), self.heads) for part in parts]
-        vectors = self._transform(self.depth - 1, cls, alone, hidden, rows)
+        vectors = self._transform(self.depth - 1, (cls, alone), (hidden, rows))
         pooler = self.layers.get('Pooler-Dense')
         return tf.cast(pooler(vectors) if pooler else vectors, tf.float32)
 
@@ -63,49 +66,23 @@ class PackedBERT:
         embedded = self.layers['Embedding-Token-Segment']([token, segment]) + position
         return self._drop('Embedding', self.layers['Embedding-Norm'](embedded))
 
-    def _transform(
-        self,
-        number: int,
-        queries: tf.Tensor,
-        query_rows: list['PaddedHeads'],
-        hidden: tf.Tensor,
-        rows: list['PaddedHeads'],
-    ) -> tf.Tensor:
-        """Apply layer `number` to some tokens, which attend to all tokens of their rows.
-
-        Args:
-            number: from 0.
-            queries: the tokens, (t, D).
-            query_rows: their rows, in groups.
-            hidden: all tokens, (T, D).
-            rows: the rows of all tokens, in the same groups.
-
-        Returns:
-            (t, D).
-        """
+    def _transform(self, number: int, queries: Packed, seen: Packed) -> tf.Tensor:
+        """Apply layer `number`, from 0, to tokens that see all tokens of their rows, → (t, D)."""
+        (inputs, query_rows), (hidden, rows) = queries, seen
         attention = self.layers[f'Transformer-{number}-MultiHeadSelfAttention']
-        query = attention.q_dense(queries) / attention.key_size**0.5
+        query = attention.q_dense(inputs) / attention.key_size**0.5
         key, value = attention.k_dense(hidden), attention.v_dense(hidden)
-        seen = self._attend(query, query_rows, key, value, rows)
-        queries = self._add(attention, queries, attention.o_dense(seen))
+        attended = self._attend((query, query_rows), (key, rows), (value, rows))
+        hidden = self._add(attention, inputs, attention.o_dense(attended))
         feed_forward = self.layers[f'Transformer-{number}-FeedForward']
-        return self._add(feed_forward, queries, feed_forward(queries))
+        return self._add(feed_forward, hidden, feed_forward(hidden))
 
-    def _attend(
-        self,
-        query: tf.Tensor,
-        query_rows: list['PaddedHeads'],
-        key: tf.Tensor,
-        value: tf.Tensor,
-        rows: list['PaddedHeads'],
-    ) -> tf.Tensor:
+    def _attend(self, query: Packed, key: Packed, value: Packed) -> tf.Tensor:
         """Return the values weighted by the softmax of query · key, (t, heads·d)."""
-        queries = tf.split(query, [group.tokens for group in query_rows])
-        sizes = [group.tokens for group in rows]
+        query_rows, rows = query[1], key[1]
+        parts = (tf.split(x, [group.tokens for group in rows]) for x, rows in (query, key, value))
         outputs = []
-        for asking, seen, q, k, v in zip(
-            query_rows, rows, queries, tf.split(key, sizes), tf.split(value, sizes), strict=True
-        ):
+        for asking, seen, q, k, v in zip(query_rows, rows, *parts, strict=True):
             scores = tf.matmul(asking.pad(q), seen.pad(k), transpose_b=True)  # (n, heads, l, L)
             nowhere = tf.where(seen.inside, tf.zeros((), scores.dtype), scores.dtype.min)
             weights = self.attention_dropout(tf.nn.softmax(scores + nowhere[:, None, None]))
@@ -123,7 +100,7 @@ class PackedBERT:
 
 
 class PaddedHeads:
-    """Converts packed tokens of rows, of `lengths` (n,), to their padded attention heads and back."""
+    """A group of rows: packed tokens to the padded attention heads of the rows, and back."""
 
     def __init__(self, lengths: tf.Tensor, heads: int) -> None:
         self.inside = tf.sequence_mask(lengths)  # (n, L)

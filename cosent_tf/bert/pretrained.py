@@ -35,11 +35,7 @@ def row_lengths(token_ids: tf.Tensor) -> tf.Tensor:
 
 
 class TokenEmbedding(Embedding):
-    """bert4keras's embedding with a mask for padding only, after a row's last token that is not 0.
-
-    bert4keras masks every 0. Here a [PAD] within a row is a token like any other, as in
-    transformers.
-    """
+    """bert4keras's embedding without its mask on a [PAD] within a row, as in transformers."""
 
     def compute_mask(self, inputs: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
         return tf.sequence_mask(row_lengths(inputs), tf.shape(inputs)[1])
@@ -58,13 +54,7 @@ class PooledBERT(BERT):
         self.pooling = pooling
         self.layer_norm_eps = layer_norm_eps
 
-    def apply(
-        self,
-        inputs: object = None,
-        layer: type | None = None,
-        arguments: dict | None = None,
-        **kwargs: object,
-    ) -> tf.Tensor:
+    def apply(self, inputs: object = None, layer: object = None, **kwargs: object) -> tf.Tensor:
         if layer is Embedding and kwargs.get('mask_zero'):
             layer = TokenEmbedding
         if 'epsilon' in kwargs:  # a LayerNormalization: bert4keras always passes 1e-12
@@ -78,7 +68,7 @@ class PooledBERT(BERT):
             # attention takes [query, key, value], the residual connection [x, attention output]
             first = keras.layers.Lambda(lambda x: x[:, :1], name=f'{kwargs["name"]}-Cls')
             inputs = [first(inputs[0]), *inputs[1:]]
-        return super().apply(inputs, layer, arguments, **kwargs)
+        return super().apply(inputs, layer, **kwargs)
 
 
 class BertTokenizer(Tokenizer):
@@ -108,10 +98,9 @@ class BertTokenizer(Tokenizer):
 
 
 def load_tokenizer(bert_dir: str | Path) -> BertTokenizer:
-    """Return the tokenizer of a folder, with its settings; UserError if it is not a BERT's."""
+    """Return the tokenizer of a folder, with the folder's settings."""
     path, tokens = read_vocab(Path(bert_dir))
-    missing = [token for token in SPECIAL_TOKENS if token not in tokens]
-    if missing:
+    if missing := [token for token in SPECIAL_TOKENS if token not in tokens]:
         raise UserError(f'{path}: not the vocabulary of a BERT: it has no {missing[0]}')
     if tokens[0] != '[PAD]':  # bert4keras masks token id 0
         raise UserError(f'{path}: the first token must be [PAD], not {tokens[0][:20]!r}')
@@ -162,9 +151,7 @@ def build_bert(
             warnings.simplefilter('ignore')  # about initial values, which the weights replace
             return build_transformer_model(model=PooledBERT, return_keras_model=False, **config)
     except (TypeError, ValueError, KeyError, ZeroDivisionError) as error:
-        raise UserError(
-            f'{folder}: no BERT can be built from its configuration: {error}'
-        ) from error
+        raise UserError(f'{folder}: not the configuration of a BERT: {error}') from error
 
 
 def named_weights(bert: BERT) -> dict[str, tf.Variable]:
@@ -189,19 +176,18 @@ def check_sizes(folder: Path, config: dict, maxlen: int) -> int:
         The number of rows of the embeddings without a token, which are never used.
     """
     path, tokens = read_vocab(folder)
-    unused = config['vocab_size'] - len(tokens)
-    if unused < 0:
+    rows, positions = config['vocab_size'], config['max_position_embeddings']
+    if rows < len(tokens):
         raise UserError(
-            f'{path} has {len(tokens)} tokens, but vocab_size in the configuration is '
-            f'{config["vocab_size"]}: they belong to different models'
+            f'{path} has {len(tokens)} tokens, but vocab_size in the configuration is {rows}: they '
+            'belong to different models'
         )
-    positions = config['max_position_embeddings']
     if maxlen > positions:
         raise UserError(
             f'inputs of {maxlen} tokens are too long: {folder} has {positions} positions; lower '
             '--maxlen, or max_seq_length of a sentence-transformers folder'
         )
-    return unused
+    return rows - len(tokens)
 
 
 def _tell_unused(folder: Path, unused: int) -> None:
