@@ -4,15 +4,16 @@ r"""Vectors of texts, or scores or labels of pairs, from a trained or pretrained
     python encode.py --run runs/BQ.bert.cosent.seed42 --input pairs.tsv --output scores.txt \
                      --format pairs
 
-vectors: a text a line → a float32 array of the texts' unit vectors, (lines, D), in their order.
-pairs: `text1 \t text2` a line → a score a line, the one that the run's threshold belongs to. An
-Interact run of C > 2 classes gives C probabilities a line, tab-separated.
-labels: `text1 \t text2` a line → the label that the run decides on, by its own threshold, or by its
-own weights of several classes.
+vectors: one text per line → a float32 array of unit vectors, (lines, D), in the same order.
+pairs: one `text1 \t text2` per line → one score per line, which the run's threshold applies to. An
+Interact run with C > 2 classes gives C probabilities per line, separated by tabs.
+labels: one `text1 \t text2` per line → the label that the run decides on, by its own threshold, or
+by its own class weights if there are more than two classes.
 
-Input is UTF-8, also gzipped (.gz). It is read twice, and never held as a whole: the memory needed
-does not depend on the number of lines. --shard 2/8 takes the second of eight parts of the lines, as
-even as can be; the outputs of all, one after the other, are those of the whole.
+Input is UTF-8, optionally gzipped (.gz). It is read twice and never held in memory as a whole, so
+the memory needed does not depend on the number of lines. --shard 2/8 takes the second of eight
+parts of the lines, of equal size as far as possible; the outputs of all parts, concatenated, are
+the output for the whole file.
 """
 
 import argparse
@@ -38,7 +39,7 @@ from cosent_tf.files import write_atomic
 from cosent_tf.readers import iter_lines, tell_quotes
 from cosent_tf.run.folder import METRICS_FILE, read_metrics
 
-CHUNK = 10_000  # lines encoded together: equal ones once, like lengths side by side
+CHUNK = 10_000  # lines encoded together: duplicates once, similar lengths in one batch
 
 
 def main():
@@ -51,7 +52,7 @@ def main():
 
 
 class Part:
-    """The lines of a file that are this process's, which come in chunks."""
+    """This process's share of the lines of a file, in chunks."""
 
     def __init__(self, read: Callable[[Path], Iterator], path: Path, number: int, parts: int):
         total = sum(1 for _ in read(path))
@@ -70,9 +71,7 @@ class Part:
                 done += len(chunk)
                 bar.update(len(chunk))
         if done != len(self):
-            raise UserError(
-                f'{self.path}: lines are missing when it is read again; no pipe, please'
-            )
+            raise UserError(f'{self.path}: not the same when read again; use a file, not a pipe')
 
 
 def write_vectors(output: Path, texts: Part, run: str, **how) -> None:
@@ -87,7 +86,7 @@ def write_vectors(output: Path, texts: Part, run: str, **how) -> None:
 
 
 def write_scores(output: Path, pairs: Part, run: str, **how) -> None:
-    """Write the scores of pairs as text, with all their digits."""
+    """Write the scores of pairs as text, with all digits."""
     score = load_scorer(run, **how)
     with output.open('w', encoding='ascii') as file:
         for chunk in pairs:
@@ -96,7 +95,7 @@ def write_scores(output: Path, pairs: Part, run: str, **how) -> None:
 
 
 def write_labels(output: Path, pairs: Part, run: str, **how) -> None:
-    """Write the labels that a run decides on for pairs, as text."""
+    """Write the labels of pairs, by the run's own decision rule, as text."""
     rule, score = read_rule(Path(run)), load_scorer(run, **how)
     with output.open('w', encoding='ascii') as file:
         for chunk in pairs:
@@ -104,42 +103,42 @@ def write_labels(output: Path, pairs: Part, run: str, **how) -> None:
 
 
 def read_rule(run: Path) -> Rule:
-    """Return how a finished run decides, from its metrics.json."""
+    """Return the decision rule of a finished run, from its metrics.json."""
     metrics = read_metrics(run)
     if not metrics:
         raise UserError(f'{run}: no {METRICS_FILE}: only a finished run has a threshold')
     threshold, weights = metrics.get('threshold'), metrics.get('class_weights')
     if threshold is None and weights is None:
-        raise UserError(f'{run}: trained on grades, without a threshold: there are only scores')
+        raise UserError(f'{run}: trained on graded labels, so it has scores but no threshold')
     try:
         if weights is not None:
             return Rule(class_weights=tuple(map(float, weights)))
         return Rule(threshold=float(threshold))
     except (TypeError, ValueError) as error:
-        raise UserError(f'{run / METRICS_FILE}: not the rule of a run: {error}') from error
+        raise UserError(f'{run / METRICS_FILE}: not the decision rule of a run: {error}') from error
 
 
 def text_pairs(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of a file; a line that is none is an error, as every line gets a score."""
+    """Yield the pairs of a file; any other line is an error, as every line must get a score."""
     rows = (line.split('\t') for line in iter_lines(path))
     for number, fields in tell_quotes(path, enumerate(rows, 1)):
         if len(fields) != 2:
-            raise UserError(f'{path}:{number}: {len(fields)} fields, must be text1 <tab> text2')
+            raise UserError(f'{path}:{number}: {len(fields)} fields, not text1 <tab> text2')
         yield fields[0], fields[1]
 
 
 def shard(text: str) -> tuple[int, int]:
-    """Parse 2/8, the second of eight."""
+    """Parse a part such as 2/8, the second of eight."""
     try:
         number, parts = map(int, text.split('/'))
     except ValueError:
         number, parts = 0, 0
     if not 1 <= number <= parts:
-        raise argparse.ArgumentTypeError(f'must be 1/n … n/n, not {text}')
+        raise argparse.ArgumentTypeError(f'must be 1/n to n/n, not {text}')
     return number, parts
 
 
-FORMATS = {  # how lines are read, and what is written of them
+FORMATS = {  # how lines are read, and what is written for them
     'vectors': (iter_lines, write_vectors),
     'pairs': (text_pairs, write_scores),
     'labels': (text_pairs, write_labels),
@@ -151,28 +150,15 @@ def parse_args():
     add = parser.add_argument
     add('--run', required=True, help='a run, a folder with a BERT, or hf:NAME[@REVISION]')
     add_source_flags(add)
-    add('--input', type=Path, required=True, help='texts or pairs, one a line')
-    add('--output', type=Path, required=True, help='the file to write, replaced if it is there')
+    add('--input', type=Path, required=True, help='texts or pairs, one per line')
+    add('--output', type=Path, required=True, help='file to write; an existing one is replaced')
     add('--format', choices=list(FORMATS), default='vectors', help='default: vectors')
-    add(
-        '--shard',
-        type=shard,
-        default=(1, 1),
-        metavar='i/n',
-        help='the i-th of n parts of the lines',
-    )
-    add(
-        '--precision',
-        choices=list(POLICIES),
-        default='fp32',
-        help='to compute in, whatever the run was trained in (default: fp32)',
-    )
-    add(
-        '--backend',
-        choices=BACKENDS,
-        default='tensorflow',
-        help='to compute with; openvino, in fp32, is often faster on a CPU (default: tensorflow)',
-    )
+    text = 'encode only the i-th of n parts of the lines'
+    add('--shard', type=shard, default=(1, 1), metavar='i/n', help=text)
+    text = 'precision to compute in, whatever the run was trained in (default: fp32)'
+    add('--precision', choices=list(POLICIES), default='fp32', help=text)
+    text = 'library to compute with; openvino (fp32) is often faster on a CPU (default: tensorflow)'
+    add('--backend', choices=BACKENDS, default='tensorflow', help=text)
     return parser.parse_args()
 
 

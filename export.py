@@ -4,20 +4,20 @@
     python export.py runs/BQ.bert.cosent.seed42 --to onnx --output exported/bq-onnx
     python export.py runs/BQ.bert.cosent.seed42 --to hf --output exported/bq-hf
 
-savedmodel: signature `token_ids` (n, L) int32, 0 where padded → `vectors` (n, D) float32 of unit
-length; needs TensorFlow alone.
-onnx: model.onnx, the same with `token_ids` of int64; needs ONNX Runtime alone. Writing it needs
-the package onnx. Both have a tokenizer.json, which the package tokenizers loads.
+savedmodel: signature `token_ids` (n, L) int32, padded with 0 → `vectors` (n, D) float32 of unit
+length; needs only TensorFlow.
+onnx: model.onnx, the same with `token_ids` as int64; needs only ONNX Runtime. Writing it needs the
+package onnx. Both have a tokenizer.json, which the package tokenizers loads.
 hf: loads as sentence_transformers.SentenceTransformer(folder), with the pooling and tokenizer of
 the encoder and with normalisation, and as
 transformers.BertModel.from_pretrained(folder, add_pooling_layer=False). A pooler (--pooling pooler)
-is a Dense module there, as in LaBSE, and BertModel's pooler too.
+becomes a Dense module, as in LaBSE, and also BertModel's pooler.
 
-Of a run of Interact, `token_ids` are pairs, "[CLS] a [SEP] b [SEP]", and the output is `scores`:
-(n,), the probability of class 1 or the number; of C > 2 classes (n, C). hf then loads as
+For a run of Interact, `token_ids` are pairs, "[CLS] a [SEP] b [SEP]", and the output is `scores`:
+(n,), the probability of class 1 or the unbounded score; (n, C) for C > 2 classes. hf then loads as
 transformers.AutoModelForSequenceClassification.
 
-Every folder has the vocabulary, a model card (README.md) and, of a finished run, threshold.json.
+Every folder has the vocabulary, a model card (README.md) and, for a finished run, threshold.json.
 """
 
 import os
@@ -57,7 +57,7 @@ TORCH_ACTIVATIONS = {
 def main():
     args = parse_args()
     if args.output.exists():
-        raise UserError(f'{args.output}: is there already; remove it, or choose another --output')
+        raise UserError(f'{args.output}: already exists; remove it, or choose another --output')
     source = find_source(args.run, args.pooling, args.maxlen)
     write = {'savedmodel': write_savedmodel, 'onnx': write_onnx, 'hf': write_hf}[args.to]
     model = load_model(source)
@@ -71,18 +71,19 @@ def main():
         raise UserError(f'{args.output}: cannot be written: {error}') from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    print(f'written to {args.output}; how to load it: {args.output}/README.md')
+    print(f'written to {args.output}; {args.output}/README.md shows how to load it')
 
 
 def write_savedmodel(folder: Path, source: Source, model: keras.Model) -> None:
-    """Write token ids → unit vectors, or scores, without anything of Keras in it."""
+    """Write token ids → unit vectors, or scores, without any Keras objects."""
     module = tf.Module()
     module.weights = model.weights
     positions = read_config(source.bert_dir)['max_position_embeddings']
 
     @tf.function(input_signature=[tf.TensorSpec((None, None), tf.int32, name='token_ids')])
     def serve(token_ids):
-        message = f'rows have at most {positions} tokens'  # on a GPU, others would get any vectors
+        # on a GPU, longer rows would silently give wrong vectors
+        message = f'rows have at most {positions} tokens'
         checked = tf.debugging.assert_less_equal(row_lengths(token_ids), positions, message)
         with tf.control_dependencies([checked]):
             outputs = model(token_ids, training=False)
@@ -95,12 +96,12 @@ def write_savedmodel(folder: Path, source: Source, model: keras.Model) -> None:
 
 
 def write_onnx(folder: Path, source: Source, model: keras.Model) -> None:
-    """Write token ids → unit vectors, or scores, as one file; above 2 GB, weights beside it."""
+    """Write token ids → unit vectors, or scores, as one file, above 2 GB with weights beside it."""
     write_graph(folder / 'model.onnx', weight_arrays(model), source)
 
 
 def write_hf(folder: Path, source: Source, model: keras.Model) -> None:
-    """Write what transformers and, of an encoder, sentence-transformers load."""
+    """Write what transformers loads, and for an encoder sentence-transformers."""
     if source.is_joint and source.pooling != 'cls':
         raise UserError(
             f'{source.run}: ElectraForSequenceClassification has no --pooling {source.pooling}; '
@@ -147,17 +148,17 @@ def pytorch_tensors(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def joint_tensors(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the tensors of an ElectraForSequenceClassification with a BERT's encoder.
 
-    BertForSequenceClassification has tanh before its classifier, which no linear head can be put
-    through. ELECTRA, the same encoder, has gelu there, and gelu(x) - gelu(-x) = x: so every output
-    x is two units of its hidden layer, and the others are 0.
+    BertForSequenceClassification has tanh before its classifier, which a linear head cannot pass
+    through. ELECTRA, the same encoder, has gelu there, and gelu(x) - gelu(-x) = x: so two units of
+    its hidden layer make every output x, and the others are 0.
     """
     kernel, bias = weights['head/kernel'], weights['head/bias']  # (D, C), (C,)
     width, outputs = kernel.shape
     units = np.zeros((width, width), np.float32)  # after their bias: (units, D)
     unit_bias, difference = np.zeros(width, np.float32), np.zeros((outputs, width), np.float32)
-    for sign, of_sign in ((1, slice(0, outputs)), (-1, slice(outputs, 2 * outputs))):
-        units[of_sign], unit_bias[of_sign] = sign * kernel.T, sign * bias
-        difference[:, of_sign] = sign * np.eye(outputs)
+    for sign, part in ((1, slice(0, outputs)), (-1, slice(outputs, 2 * outputs))):
+        units[part], unit_bias[part] = sign * kernel.T, sign * bias
+        difference[:, part] = sign * np.eye(outputs)
     return {f'electra.{name}': value for name, value in pytorch_tensors(weights).items()} | {
         'classifier.dense.weight': units,
         'classifier.dense.bias': unit_bias,
@@ -195,9 +196,9 @@ def hf_files(config: dict, source: Source, settings: TokenizerSettings) -> dict[
 
 
 def sentence_files(config: dict, source: Source) -> dict[str, dict | list]:
-    """Return the JSON files that say how sentence-transformers uses the model."""
+    """Return the JSON files by which sentence-transformers uses the model."""
     dense = {}
-    if source.pooling in POOLERS:  # which the Pooling module cannot say
+    if source.pooling in POOLERS:  # which the Pooling module has no setting for
         dense['2_Dense/config.json'] = {
             'in_features': config['hidden_size'],
             'out_features': config['hidden_size'],
@@ -205,7 +206,7 @@ def sentence_files(config: dict, source: Source) -> dict[str, dict | list]:
             'activation_function': TORCH_ACTIVATIONS[POOLERS[source.pooling]],
         }
     kinds = ('Transformer', 'Pooling', *['Dense'] * len(dense), 'Normalize')
-    modules = [(f'{i}_{kind}' * bool(i), kind) for i, kind in enumerate(kinds)]
+    modules = [(f'{i}_{kind}' if i else '', kind) for i, kind in enumerate(kinds)]
     return dense | {
         'sentence_bert_config.json': {
             'max_seq_length': source.maxlen,
@@ -230,7 +231,7 @@ def parse_args():
     add('run', help='a run, a folder with a BERT, or hf:NAME[@REVISION]')
     add_source_flags(add)
     add('--to', choices=['savedmodel', 'onnx', 'hf'], required=True)
-    add('--output', type=Path, required=True, help='the folder to make')
+    add('--output', type=Path, required=True, help='folder to create')
     return parser.parse_args()
 
 

@@ -28,15 +28,8 @@ HUB_WEIGHTS = {  # each is enough: only the first that exists is downloaded, wit
     'pytorch_model.bin': 'pytorch_model.bin',
     'pytorch_model.bin.index.json': 'pytorch_model-*.bin',
 }
-HUB_FILES = (
-    'config.json',
-    *TOKENIZER_FILES,
-    'added_tokens.json',
-    'special_tokens_map.json',
-    'modules.json',
-    '*/config.json',  # of a module
-    'config_sentence_transformers.json',
-)
+HUB_FILES = ('config.json', *TOKENIZER_FILES, 'added_tokens.json', 'special_tokens_map.json')
+HUB_FILES += ('modules.json', '*/config.json', 'config_sentence_transformers.json')
 
 PUBLISHED_FOLDERS = {  # names of published encoders: --model
     'chinese_L-12_H-768_A-12': 'bert',
