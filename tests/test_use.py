@@ -304,7 +304,7 @@ WRONG_RUNS = {
     'interact': (lambda run: break_run(run, method='interact'), 'has no sentence vectors'),
     'moved BERT': (
         lambda run: break_run(run, bert_dir='gone'),
-        r'no longer at gone: .*"bert_dir" into .*config.json',
+        r'no longer at gone: .*"bert_dir" in .*config.json',
     ),
     'first epoch': (lambda run: (run / 'best.weights.h5').unlink(), 'has not finished an epoch'),
     'broken weights': (
