@@ -132,7 +132,7 @@ def test_a_file_of_pairs_becomes_labels(case, bert_dir, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r'no metrics.json: only a finished run'):
         call(encode, monkeypatch, output=tmp_path / 'labels', **flags)
     (tmp_path / 'run' / 'metrics.json').write_text('{"threshold": null, "class_weights": null}')
-    with pytest.raises(UserError, match='trained on grades'):
+    with pytest.raises(UserError, match='trained on graded labels'):
         call(encode, monkeypatch, output=tmp_path / 'labels', **flags)
     (tmp_path / 'run' / 'metrics.json').write_text(json.dumps(RULES[case]))
     call(encode, monkeypatch, output=tmp_path / 'labels', **flags)
@@ -158,7 +158,7 @@ WRONG_RUNS = {
     'interact': (lambda run: break_run(run, method='interact'), 'has no sentence vectors'),
     'moved BERT': (
         lambda run: break_run(run, bert_dir='gone'),
-        r'no longer at gone: .*"bert_dir" into .*config.json',
+        r'no longer at gone: .*"bert_dir" in .*config.json',
     ),
     'first epoch': (lambda run: (run / 'best.weights.h5').unlink(), 'has not finished an epoch'),
     'broken weights': (

@@ -149,5 +149,5 @@ def test_what_is_written_has_the_mode_of_the_umask(tmp_path):
 
 def test_an_export_replaces_nothing(folder, tmp_path, monkeypatch):
     """An export into an existing folder is refused."""
-    with pytest.raises(UserError, match='is there already'):
+    with pytest.raises(UserError, match='already exists'):
         call(export, monkeypatch, folder, to='hf', output=tmp_path)

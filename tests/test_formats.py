@@ -116,7 +116,7 @@ def test_rows_without_a_token_are_told_and_never_used(bert_dir, expected, tmp_pa
     with (tmp_path / 'vocab.txt').open('a') as file:
         file.write('\n')
     assert_close(cls_vectors(tmp_path), expected, TOLERANCE)
-    told = '3 rows of the embeddings have no token: they are never used'
+    told = '3 rows of the embeddings have no token and are never used'
     assert capsys.readouterr().err.startswith(f'{tmp_path}: {told}\n')
 
 
@@ -136,7 +136,7 @@ def test_added_tokens_are_told(file, small_bert, tmp_path, capsys):
     shutil.copytree(small_bert, tmp_path, dirs_exist_ok=True)
     (tmp_path / file).write_text(json.dumps(ADDED[file]))
     build_bert(tmp_path, maxlen=8)
-    told = "added tokens, in transformers tokens of their own, are plain text: '[NUM]'"
+    told = "added tokens are read as plain text, unlike in transformers: '[NUM]'"
     assert capsys.readouterr().err == f'{tmp_path}: {told}\n'
     (tmp_path / file).write_text('{}')  # as hfl/chinese-roberta-wwm-ext has it
     build_bert(tmp_path, maxlen=8)

@@ -46,7 +46,7 @@ WRONG = {
     ),
     'fewer layers in the configuration': (
         lambda f: change_json(f / CONFIG, num_hidden_layers=1),
-        r'encoder.layer.1.\S+ has no place in the BERT',
+        r'encoder.layer.1.\S+ has no place in the configuration',
     ),
     'another model': (
         lambda f: change_json(f / CONFIG, model_type='roberta'),
@@ -72,7 +72,7 @@ WRONG = {
                 '{"model": {"type": "WordPiece", "vocab": {"[PAD]": 0, "a": 2}}}'
             )
         ),
-        'tokenizer.json: the vocabulary has no token, or two, of number 1',
+        'tokenizer.json: the vocabulary has no token, or two, with number 1',
     ),
     'added tokens of another form': (
         lambda f: (f / 'tokenizer.json').write_text('{"added_tokens": [1]}'),
@@ -101,17 +101,17 @@ WRONG = {
     'no weights': (lambda f: (f / 'model.safetensors').unlink(), 'no weights there: none of'),
     'a part is gone': (
         lambda f: split_weights(f / 'model.safetensors')[1].unlink(),
-        r'index.json: its part model-00002-of-00002.safetensors is not there',
+        r'index.json: its part model-00002-of-00002.safetensors is missing',
     ),
     'a part of another format': (
         lambda f: change_json(
             split_weights(f / 'model.safetensors')[2], weight_map={'x': 'vocab.txt'}
         ),
-        r'index.json: its part vocab.txt is not there, or no .safetensors file',
+        r'index.json: its part vocab.txt is missing or not a .safetensors file',
     ),
     'no parts': (
         lambda f: change_json(split_weights(f / 'model.safetensors')[2], weight_map=[]),
-        r'index.json: no index of weights: it has no weight_map',
+        r'index.json: not an index of weights: it has no weight_map',
     ),
     'the checkpoint named is gone': (
         lambda f: (
