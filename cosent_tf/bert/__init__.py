@@ -1,4 +1,1 @@
-"""From a folder of weights to vectors and scores: formats, tokenizer, encoder, the Keras versions.
-
-A folder may also be that of a run. How runs are made is not known here.
-"""
+"""From a folder of weights, or of a run, to vectors and scores; how runs are made is elsewhere."""

@@ -102,12 +102,7 @@ def read_vocab(folder: Path) -> tuple[Path, list[str]]:
 
 
 def read_tensors(folder: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """Read the float32 weights of an encoder, by Google's names.
-
-    Args:
-        folder: holds weights that `sources.find_weights` finds.
-        shapes: by Google's names, of every weight that the configuration asks for.
-    """
+    """Read the float32 weights of an encoder, by Google's names, which must have these shapes."""
     own_names, arrays = {}, {}
     for path in find_weights(folder):
         reader, google_name = READERS[path.suffix]

@@ -37,14 +37,9 @@ def write_graph(
     (n, C) for C > 2 classes. Above 2 GB the weights are beside the file, in `<name>.data`.
 
     Args:
-        path: the file to write.
         weights: by Google's names; for a joint method also `head/kernel` and `head/bias`.
-        source: what the model was built from.
         raw: write `outputs` as the Keras model has them instead: vectors of any length (n, D), or
             all outputs of a joint method's head (n, C).
-
-    Raises:
-        UserError: the package onnx is not installed.
     """
     if onnx is None:
         raise UserError('an ONNX graph needs the package onnx: pip install onnx')
@@ -118,13 +113,11 @@ class _Graph:
 
     def inside(self) -> str:
         """Which positions are not padding, (n, L): up to the last token that is not 0."""
-        shape = self.node('Shape', 'token_ids')
-        self.length = self.node('Gather', shape, np.array(1))
+        self.length = self.node('Gather', self.node('Shape', 'token_ids'), np.array(1))
         places = self.node('Range', np.array(0), self.length, np.array(1))  # (L,)
         is_zero = self.node('Equal', 'token_ids', np.array(0))
-        last = self.node('Where', is_zero, np.array(0), places)  # (n, L)
-        last = self.node('ReduceMax', last, np.array([1]))  # (n, 1)
-        return self.node('LessOrEqual', places, last)
+        ends = self.node('Where', is_zero, np.array(0), places)  # (n, L)
+        return self.node('LessOrEqual', places, self.node('ReduceMax', ends, np.array([1])))
 
     def embeddings(self) -> str:
         """The first layer's input, (n, L, D); segment ids are all 0."""

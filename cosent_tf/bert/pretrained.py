@@ -121,7 +121,7 @@ def load_bert(
 
     Returns:
         bert4keras's transformer; its `.model` maps [token_ids (n, L), segment_ids (n, L)] to the
-        last layer's vectors, or the pooler's; see `PooledBERT` for their shapes.
+        vectors that `PooledBERT` describes.
 
     Raises:
         UserError: a file is missing or broken, or files do not match.
@@ -170,10 +170,9 @@ def set_weights(weights: dict[str, tf.Variable], values: dict[str, np.ndarray]) 
 
 
 def check_sizes(folder: Path, config: dict, maxlen: int) -> int:
-    """Check that a BERT's configuration fits its vocabulary and the longest input, or UserError.
+    """Return how many rows of a BERT's embeddings have no token, and so are never used.
 
-    Returns:
-        The number of rows of the embeddings without a token, which are never used.
+    A UserError if the vocabulary or the longest input does not fit the configuration.
     """
     path, tokens = read_vocab(folder)
     rows, positions = config['vocab_size'], config['max_position_embeddings']

@@ -79,8 +79,18 @@ def read_pooling(folder: Path) -> str | None:
             'order, are supported; --pooling (in Python pooling=) uses the folder without them'
         )
     require(path, 'path of the Transformer', paths[0], '')
-    _check_prompt(folder / 'config_sentence_transformers.json')
-    path = folder / paths[1] / 'config.json'
+    prompts = folder / 'config_sentence_transformers.json'
+    config = read_if_there(prompts)
+    name = config.get('default_prompt_name')
+    if name is not None and (config.get('prompts') or {}).get(name) != '':
+        raise UserError(
+            f'{prompts}: default_prompt_name is {name!r}, but prompts are not supported: set it to '
+            'null, and write the prompt in front of each text yourself'
+        )
+    return _pooling_mode(folder / paths[1] / 'config.json')
+
+
+def _pooling_mode(path: Path) -> str:
     config = read_json(path)
     modes = config.get('pooling_mode')
     if modes is None:
@@ -90,16 +100,6 @@ def read_pooling(folder: Path) -> str | None:
     if modes not in (['cls'], ['mean']):
         raise UserError(f'{path}: pooling_mode is {modes}, only cls or mean is supported')
     return modes[0]
-
-
-def _check_prompt(path: Path) -> None:
-    config = read_if_there(path)
-    name = config.get('default_prompt_name')
-    if name is not None and (config.get('prompts') or {}).get(name) != '':
-        raise UserError(
-            f'{path}: default_prompt_name is {name!r}, but prompts are not supported: set it to '
-            'null, and write the prompt in front of each text yourself'
-        )
 
 
 def read_maxlen(folder: Path) -> int | None:

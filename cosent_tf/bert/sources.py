@@ -55,17 +55,14 @@ class Source(NamedTuple):
 
 
 def find_source(name: str | Path, pooling: str | None = None, maxlen: int | None = None) -> Source:
-    """Find out what a name stands for.
+    """Return what a run folder, a folder with a BERT, or `hf:NAME` stands for.
 
-    Args:
-        name: a run folder, a folder with a BERT, or `hf:NAME`.
-        pooling: one of `settings.POOLINGS`, unless it is a run; overrides the folder's.
-        maxlen: tokens per text, likewise.
+    `pooling`, one of `settings.POOLINGS`, and `maxlen`, tokens per text, are for names that are not
+    runs, and override what the folder says.
 
     Raises:
         UserError: none of these, an unfinished run, a run whose BERT folder is gone, a pooling or
-            maxlen for a run, or a sentence-transformers folder that asks for something unsupported
-            (see `settings`).
+            maxlen for a run, or a folder that asks for something unsupported (see `settings`).
     """
     folder = bert_folder(name)
     if not folder.is_dir():
@@ -107,11 +104,7 @@ def _run_source(folder: Path, arguments: dict) -> Source:
 
 
 def bert_folder(name: str | Path) -> Path:
-    """Return the folder to which `hf:NAME` or `hf:NAME@REVISION` is downloaded; others unchanged.
-
-    Raises:
-        UserError: the files cannot be downloaded.
-    """
+    """Download `hf:NAME` or `hf:NAME@REVISION` and return its folder; others as they are."""
     if not str(name).startswith(HUB):
         return Path(name)
     repository, _, revision = str(name).removeprefix(HUB).partition('@')
@@ -153,10 +146,8 @@ def encoder_name(folder: Path) -> str:
 
 def model_name(bert_dir: str) -> str:
     """Return what runs call a folder or hf:NAME; published encoders are bert and roberta."""
-    if bert_dir.startswith(HUB):
-        folder = bert_dir.removeprefix(HUB).partition('@')[0]
-    else:
-        folder = encoder_name(Path(bert_dir))
+    hub = bert_dir.startswith(HUB)
+    folder = bert_dir[len(HUB) :].partition('@')[0] if hub else encoder_name(Path(bert_dir))
     own = re.sub('[^A-Za-z0-9_-]+', '-', folder.rpartition('/')[2]).strip('-')
     if not own:
         raise UserError(
@@ -178,10 +169,7 @@ def find_weights(folder: Path) -> list[Path]:
     """Return the files with the weights of a BERT: several if an index names its parts.
 
     Of several formats, Google's comes first: bert_model.ckpt, or the checkpoint that TensorFlow's
-    `checkpoint` names; then those of `HUB_WEIGHTS` in their order.
-
-    Raises:
-        UserError: there are none, or a part is missing.
+    `checkpoint` names; then those of `HUB_WEIGHTS` in their order. Without any: a UserError.
     """
     names = [*_google_indexes(folder), *HUB_WEIGHTS]
     path = next((folder / name for name in names if (folder / name).is_file()), None)

@@ -44,8 +44,7 @@ def read_weights(path: Path, weights: dict[str, tf.Variable]) -> None:
 def read_arrays(path: Path, variables: dict) -> tuple[dict[str, np.ndarray], dict]:
     """Read the arrays of variables by their names, and the state, {} if there is none.
 
-    Raises:
-        UserError: the file is missing or broken, or lacks a variable.
+    A missing or broken file, or one that lacks a variable, is a UserError.
     """
     with open_weights(path) as file:
         arrays = {name: file[name][()] for name in variables}
