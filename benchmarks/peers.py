@@ -20,6 +20,7 @@ that the process held.
 import statistics
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -51,9 +52,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         work = make_workload(args, folder, args.steps * args.batch_size, args.pairs)
         training, memory, _ = measure('train', args, work)
-        rows = speeds('train', 'pairs/s', len(work.train), training, memory)
+        rows = speeds('train, pairs/s', len(work.train), training, memory)
         scoring, memory, versions = measure('score', args, work)
-        rows += speeds('score', 'sentences/s', 2 * len(work.test), scoring, memory)
+        rows += speeds('score, sentences/s', 2 * len(work.test), scoring, memory)
         title = f'{args.task}, BERT {args.bert}; {PEER} {versions[PEER]}, torch {versions["torch"]}'
         seconds = {
             job: {' '.join(subject): values for subject, values in turns.items()}
@@ -65,7 +66,9 @@ def main():
 def measure(
     job: str, args, work: Workload
 ) -> tuple[dict[tuple, list[float]], dict[tuple, float], dict[str, str]]:
-    """Let all subjects train or score in turns.
+    """Let all subjects of one precision, then of the other, train or score in turns.
+
+    Not all at once: a BERT-base in training takes 4 to 6 GB.
 
     Returns:
         The seconds of every turn and the GB held, by name and precision, and the versions of the
@@ -73,31 +76,37 @@ def measure(
     """
     path = Path(work.bert_dir) / 'workload.json'
     work.save(path)
-    tensorflow = sys.executable, 'benchmarks.tensorflow_worker'
-    peer = args.peers_python, 'benchmarks.sentence_transformers_worker'
-    workers = {}
-    with ExitStack() as stack:
+    seconds, memory = {}, {}
+    for precision in args.precisions:
+        with ExitStack() as stack:
+            workers = {
+                (name, precision): stack.enter_context(closing(worker))
+                for name, worker in start_workers(job, precision, str(path), args.peers_python)
+            }
+            turns = {subject: worker.turn for subject, worker in workers.items()}
+            seconds |= alternate(turns, args.rounds)
+            memory |= {subject: worker.memory for subject, worker in workers.items()}
+            versions = workers[f'{PEER}, torch', precision].versions
+    return seconds, memory, versions
 
-        def start(name, precision, *command, **environment):
-            worker = Worker(*command, precision, str(path), **environment)
-            workers[name, precision] = stack.enter_context(closing(worker))
 
-        for precision in args.precisions:
-            for backend in OURS[job]:
-                start(f'ours, {backend}', precision, *tensorflow, f'{job}-{backend}')
-            for backend in THEIRS[job]:
-                start(f'{PEER}, {backend}', precision, *peer, f'{job}-{backend}')
-        if 'fp32' in args.precisions:
-            start('plain bert4keras', 'fp32', *tensorflow, f'{job}-plain', **AS_IT_COMES)
-        turns = {subject: worker.turn for subject, worker in workers.items()}
-        versions = workers[f'{PEER}, torch', args.precisions[0]].versions
-        seconds = alternate(turns, args.rounds)
-        return seconds, {subject: workers[subject].memory for subject in workers}, versions
+def start_workers(
+    job: str, precision: str, path: str, peers_python: str
+) -> Iterator[tuple[str, Worker]]:
+    """Start the process of each subject; yield names and processes."""
+    ours = sys.executable, 'benchmarks.tensorflow_worker'
+    theirs = peers_python, 'benchmarks.sentence_transformers_worker'
+    for backend in OURS[job]:
+        yield f'ours, {backend}', Worker(*ours, f'{job}-{backend}', precision, path)
+    for backend in THEIRS[job]:
+        yield f'{PEER}, {backend}', Worker(*theirs, f'{job}-{backend}', precision, path)
+    if precision == 'fp32':
+        plain = Worker(*ours, f'{job}-plain', precision, path, **AS_IT_COMES)
+        yield 'plain bert4keras', plain
 
 
 def speeds(
-    job: str,
-    unit: str,
+    work: str,
     count: int,
     seconds: dict[tuple, list[float]],
     memory: dict[tuple, float],
@@ -108,7 +117,7 @@ def speeds(
     """
     return [
         {
-            'work': f'{job}, {unit}',
+            'work': work,
             'precision': precision,
             'with': name,
             'speed': count / statistics.median(values),
