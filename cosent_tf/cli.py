@@ -83,8 +83,9 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     parser = make_parser(doc)
     add = parser.add_argument
     add('--task', required=True, help='ATEC, BQ, LCQMC, PAWSX, STS-B, DEMO, or a task in data_dir')
-    text = 'encoder: bert, roberta, or a name of your own (default: from --bert_dir, else bert)'
-    add('--model', help=text)
+    add(
+        '--model', help='bert, roberta, or a name of your own (default: from --bert_dir, else bert)'
+    )
     add('--bert_dir', help='folder of the pretrained encoder, or hf:NAME[@REVISION]')
     add('--data_dir', help=f'folder of the tasks (default: {DATA_DIR})')
     add('--runs_dir', default='runs', help='folder of all runs (default: runs)')
@@ -135,20 +136,20 @@ def positive(number: type) -> Callable[[str], float]:
     return parse
 
 
-def fraction(text: str) -> float:
-    """Parse a number in [0, 1)."""
-    value = float(text)
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f'must be in [0, 1), not {text}')
-    return value
+def below(end: float, number: type) -> Callable[[str], float]:
+    """Return an argparse type for numbers in [0, end)."""
+
+    def parse(text: str) -> float:
+        value = number(text)
+        if not 0 <= value < end:
+            raise argparse.ArgumentTypeError(f'must be in [0, {end}), not {text}')
+        return value
+
+    parse.__name__ = number.__name__
+    return parse
 
 
-def seed(text: str) -> int:
-    """Parse a seed of numpy's generator."""
-    value = int(text)
-    if not 0 <= value < 2**32:
-        raise argparse.ArgumentTypeError(f'must be in [0, 2**32), not {text}')
-    return value
+fraction, seed = below(1, float), below(2**32, int)
 
 
 def this_command(*without: str) -> str:

@@ -1,4 +1,4 @@
-"""Tuning of the whole process, which the scripts do and an import of cosent_tf does not."""
+"""The process: its tuning, which the scripts do and no import does, and a check for forks."""
 
 import contextlib
 import ctypes
@@ -7,7 +7,10 @@ import platform
 import sys
 from collections.abc import Iterator
 
+from cosent_tf.errors import UserError
+
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # mallopt(3)
+_first = None  # the process in which a model was built
 
 
 def configure_process() -> None:
@@ -91,3 +94,18 @@ def _quiet_stderr() -> Iterator[None]:
     finally:
         os.dup2(saved, 2)
         os.close(saved)
+
+
+def check_process() -> None:
+    """Refuse, before a model is built or applied, a fork of a process that has built one.
+
+    It would wait for ever: TensorFlow and OpenVINO live in threads, which a fork does not copy.
+    """
+    global _first
+    _first = _first or os.getpid()
+    if _first != os.getpid():
+        raise UserError(
+            'this process was forked after an encoder had been loaded, and cannot compute: load '
+            'the encoder in the worker, not before the fork (by multiprocessing, gunicorn '
+            '--preload, uwsgi)'
+        )

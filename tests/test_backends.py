@@ -113,7 +113,7 @@ def test_what_a_backend_cannot_do_is_an_error_before_anything_is_loaded(load, mo
     with pytest.raises(UserError, match='openvino computes in fp32 or bf16'):
         load('nowhere', precision='fp16', backend='openvino')
     monkeypatch.setattr(openvino, 'Core', CoreWithoutBF16)
-    with pytest.raises(UserError, match='this processor has no bf16; fp32'):
+    with pytest.raises(UserError, match='this processor has no bf16: use fp32'):
         load('nowhere', precision='bf16', backend='openvino')
     monkeypatch.setitem(sys.modules, 'openvino', None)
     with pytest.raises(UserError, match='pip install openvino onnx'):

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from cosent_tf.bert.compat import keras
-from cosent_tf.bert.fork import check_process
 from cosent_tf.bert.rows import RowEncoder, encoding_bar, row_batches
 from cosent_tf.bert.sources import Source
 from cosent_tf.bert.weights import weight_arrays
 from cosent_tf.data import TokenRows
 from cosent_tf.errors import UserError
+from cosent_tf.process import check_process
 
 # of the layers; weights and vectors are float32 in all of them
 POLICIES = {'fp32': 'float32', 'bf16': 'mixed_bfloat16', 'fp16': 'mixed_float16'}
@@ -57,25 +57,19 @@ def check_backend(backend: str, precision: str) -> None:
         raise UserError('backend openvino computes in fp32 or bf16; tensorflow in fp16, too')
     found = openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
     if precision.upper() not in found:
-        raise UserError(
-            f'backend openvino: this processor has no {precision}; fp32 is as fast here'
-        )
+        raise UserError(f'backend openvino: this processor has no {precision}: use fp32')
 
 
 def make_row_encoder(
     model: keras.Model, source: Source, precision: str, backend: str
 ) -> Callable[[TokenRows], np.ndarray]:
-    """Return a function that applies a model to rows, as `RowEncoder` does.
+    """Return a function that applies a model to rows; see `RowEncoder` and `check_backend`.
 
-    Args:
-        model: token ids (n, L) → vectors (n, D) or outputs (n, C), built in `precision`.
-        source: what the model was built from.
-        precision: one of `POLICIES`.
-        backend: one of `BACKENDS`; see `check_backend`.
+    The model, token ids (n, L) → (n, D), was built from `source` to compute in `precision`.
     """
-    if backend == 'tensorflow':
-        return RowEncoder(model)
-    return OpenVINOEncoder(model, source, precision)
+    if backend == 'openvino':
+        return OpenVINOEncoder(model, source, precision)
+    return RowEncoder(model)
 
 
 class OpenVINOEncoder:

@@ -111,8 +111,6 @@ class Adam(PlainAdam):
     """
 
     def _resource_apply_dense(self, grad: tf.Tensor, var: tf.Variable) -> tf.Operation:
-        if not self.bias_correction:
-            return super()._resource_apply_dense(grad, var)
         dtype = var.dtype.base_dtype
         step = tf.cast(self.iterations + 1, dtype)
         beta_1, beta_2 = self._get_hyper('beta_1', dtype), self._get_hyper('beta_2', dtype)

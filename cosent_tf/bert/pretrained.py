@@ -15,7 +15,6 @@ from cosent_tf.bert.compat import (
     keras,
     tf,
 )
-from cosent_tf.bert.fork import check_process
 from cosent_tf.bert.formats import read_config, read_tensors, read_vocab
 from cosent_tf.bert.settings import (
     POOLERS,
@@ -25,7 +24,7 @@ from cosent_tf.bert.settings import (
     read_tokenizer_settings,
 )
 from cosent_tf.errors import UserError, tell_once
-from cosent_tf.process import grow_gpu_memory
+from cosent_tf.process import check_process, grow_gpu_memory
 
 
 def row_lengths(token_ids: tf.Tensor) -> tf.Tensor:

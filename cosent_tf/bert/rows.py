@@ -8,9 +8,9 @@ import numpy as np
 from tqdm import tqdm
 
 from cosent_tf.bert.compat import keras, tf
-from cosent_tf.bert.fork import check_process
 from cosent_tf.data import TokenRows
 from cosent_tf.distribution import replicas
+from cosent_tf.process import check_process
 
 TOKENS_PER_BATCH = 4096  # bounds memory, and is enough to keep the processor busy
 
@@ -27,12 +27,13 @@ class RowEncoder:
         """Return the model's outputs, (n, D) float32, in the order of `rows`."""
         check_process()
         outputs = np.zeros((len(rows), self._model.output_shape[-1]), np.float32)
-        distribute_values = (
-            tf.distribute.get_strategy().experimental_distribute_values_from_function
-        )
+        strategy = tf.distribute.get_strategy()
         with encoding_bar(len(rows)) as bar:
             for step in _steps(row_batches(rows.lengths, TOKENS_PER_BATCH), replicas()):
-                token_ids = distribute_values(lambda replica, step=step: _part(rows, step, replica))
+                parts = [rows.padded(numbers) for numbers in step]
+                token_ids = strategy.experimental_distribute_values_from_function(
+                    lambda its, parts=parts: tf.constant(parts[its.replica_id_in_sync_group])
+                )
                 numbers = np.concatenate(step)
                 outputs[numbers] = self._step(token_ids).numpy()
                 bar.update(len(numbers))
@@ -61,10 +62,6 @@ def row_batches(lengths: np.ndarray, tokens: int) -> list[np.ndarray]:
 def encoding_bar(rows: int) -> tqdm:
     """Return a progress bar, shown only on a terminal and only after two seconds."""
     return tqdm(total=rows, desc='encoding', delay=2, leave=False, disable=None)
-
-
-def _part(rows: TokenRows, step: list[np.ndarray], replica: tf.distribute.ReplicaContext):
-    return tf.constant(rows.padded(step[replica.replica_id_in_sync_group]))
 
 
 def _steps(batches: list[np.ndarray], parts: int) -> list[list[np.ndarray]]:

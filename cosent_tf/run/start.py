@@ -128,7 +128,7 @@ class Run:
             measure, unit = UNITS[select]
             split = 'valid' if metrics[f'test_{select}'] is None else 'test'
             figure = f'{100 * metrics[f"{split}_{select}"]:.2f}{unit}'
-            note = '' if split == 'test' else '; the labels of test measure nothing'
+            note = '' if split == 'test' else '; test has no labels to measure by'
             print(f'{split} {measure} {figure} with epoch {metrics["best_epoch"]}{note}')
         except (KeyError, TypeError, ValueError) as error:
             path = self.folder / METRICS_FILE
