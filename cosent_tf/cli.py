@@ -83,9 +83,7 @@ def training_parser(doc: str) -> argparse.ArgumentParser:
     parser = make_parser(doc)
     add = parser.add_argument
     add('--task', required=True, help='ATEC, BQ, LCQMC, PAWSX, STS-B, DEMO, or a task in data_dir')
-    add(
-        '--model', help='bert, roberta, or a name of your own (default: from --bert_dir, else bert)'
-    )
+    add('--model', help='bert, roberta or your own name (default: from --bert_dir, else bert)')
     add('--bert_dir', help='folder of the pretrained encoder, or hf:NAME[@REVISION]')
     add('--data_dir', help=f'folder of the tasks (default: {DATA_DIR})')
     add('--runs_dir', default='runs', help='folder of all runs (default: runs)')
