@@ -192,6 +192,6 @@ def test_a_finished_run_is_kept_and_resuming_it_a_success(trained, short, run):
     assert code == 2 and '--lr 0.0001, now 1.0' in message
     with contextlib.redirect_stdout(io.StringIO()) as out:
         assert run('cosent', flags, '--resume') == (0, '')
-    assert out.getvalue().splitlines() == done.stdout.splitlines()[-2:]
+    assert out.getvalue().splitlines() == done.stdout.splitlines()[-3:]
     assert {path.name for path in folder.iterdir()} - {'.lock'} == FILES
     assert (folder / 'metrics.json').read_bytes() == before
