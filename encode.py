@@ -157,7 +157,7 @@ def parse_args():
     add('--shard', type=shard, default=(1, 1), metavar='i/n', help=text)
     text = 'precision to compute in, whatever the run was trained in (default: fp32)'
     add('--precision', choices=list(POLICIES), default='fp32', help=text)
-    text = 'library to compute with; openvino is often faster on a CPU (default: tensorflow)'
+    text = 'library to compute with; openvino: CPU, faster for small BERTs (default: tensorflow)'
     add('--backend', choices=BACKENDS, default='tensorflow', help=text)
     return parser.parse_args()
 
