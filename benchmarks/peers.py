@@ -17,10 +17,12 @@ itself. It has a first turn that is not counted, then its turns with the others.
 that the process held.
 """
 
+import multiprocessing
 import statistics
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -49,8 +51,12 @@ def main():
     args = parser.parse_args()
     if not Path(args.peers_python).is_file():
         raise UserError(f'{args.peers_python} not found; make bench-peers installs the peers')
+    spawn = multiprocessing.get_context('spawn')
     with tempfile.TemporaryDirectory() as folder:
-        work = make_workload(args, folder, args.steps * args.batch_size, args.pairs)
+        # in a process of its own, which takes the memory of writing a BERT with it
+        with ProcessPoolExecutor(1, spawn) as pool:
+            counts = args.steps * args.batch_size, args.pairs
+            work = pool.submit(make_workload, args, folder, *counts).result()
         training, memory, _ = measure('train', args, work)
         rows = speeds('train, pairs/s', len(work.train), training, memory)
         scoring, memory, versions = measure('score', args, work)
