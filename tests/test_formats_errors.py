@@ -74,6 +74,15 @@ WRONG = {
         ),
         'tokenizer.json: the vocabulary has no token, or two, with number 1',
     ),
+    'numbers from 1': (
+        lambda f: (
+            (f / 'vocab.txt').unlink()
+            or (f / 'tokenizer.json').write_text(
+                '{"model": {"type": "WordPiece", "vocab": {"[PAD]": 1, "a": 2}}}'
+            )
+        ),
+        'tokenizer.json: the vocabulary has no token, or two, with number 0',
+    ),
     'added tokens of another form': (
         lambda f: (f / 'tokenizer.json').write_text('{"added_tokens": [1]}'),
         'not the added tokens of a tokenizer',
