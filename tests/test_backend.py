@@ -21,9 +21,12 @@ def weights_after(optimizer, steps=20):
     return [weight.numpy() for weight in weights]
 
 
-def test_adam_takes_the_steps_of_bert4keras():
+@pytest.mark.parametrize('bias_correction', [True, False])
+def test_adam_takes_the_steps_of_bert4keras(bias_correction):
     """Adam takes bert4keras's steps: bias correction, epsilon, dense decay of sparse rows."""
-    weights = (weights_after(adam(1e-2)) for adam in (Adam, PlainAdam))
+    weights = (
+        weights_after(adam(1e-2, bias_correction=bias_correction)) for adam in (Adam, PlainAdam)
+    )
     for ours, theirs in zip(*weights, strict=True):
         assert_close(ours, theirs, rtol=2e-6)  # 20 roundings to float32
 

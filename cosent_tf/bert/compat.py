@@ -73,11 +73,19 @@ class Dropout(keras.layers.Dropout):
         return keras.backend.in_train_phase(dropped, inputs, training)
 
 
+def _strtobool(value: str) -> int:
+    """Return 1 or 0 for a yes or no, as `distutils.util.strtobool` did (PEP 632)."""
+    yes, no = ('y', 'yes', 't', 'true', 'on', '1'), ('n', 'no', 'f', 'false', 'off', '0')
+    if value.lower() not in yes + no:
+        raise ValueError(f'invalid truth value {value!r}')
+    return int(value.lower() in yes)
+
+
 @contextlib.contextmanager
 def _as_bert4keras_expects() -> Iterator[None]:
     """Provide what bert4keras needs while it is imported."""
     util = types.ModuleType('distutils.util')
-    util.strtobool = lambda text: text.lower() in ('y', 'yes', 't', 'true', 'on', '1')
+    util.strtobool = _strtobool
     bound, chosen = vars(tf)['keras'], os.environ.get('TF_KERAS')  # getattr would load Keras 3
     with _apart('keras', 'tensorflow.keras', 'distutils'):
         sys.modules |= {'keras': keras, 'distutils': util, 'distutils.util': util}
@@ -111,6 +119,8 @@ class Adam(PlainAdam):
     """
 
     def _resource_apply_dense(self, grad: tf.Tensor, var: tf.Variable) -> tf.Operation:
+        if not self.bias_correction:
+            return super()._resource_apply_dense(grad, var)
         dtype = var.dtype.base_dtype
         step = tf.cast(self.iterations + 1, dtype)
         beta_1, beta_2 = self._get_hyper('beta_1', dtype), self._get_hyper('beta_2', dtype)

@@ -4,6 +4,8 @@ Longest rows first, so that the rows of a batch are similar in length and a batc
 into memory fails at once; every batch holds about the same number of tokens.
 """
 
+from itertools import zip_longest
+
 import numpy as np
 from tqdm import tqdm
 
@@ -13,6 +15,7 @@ from cosent_tf.distribution import replicas
 from cosent_tf.process import check_process
 
 TOKENS_PER_BATCH = 4096  # bounds memory, and is enough to keep the processor busy
+NO_ROWS = np.zeros(0, np.int64)
 
 
 class RowEncoder:
@@ -29,7 +32,8 @@ class RowEncoder:
         outputs = np.zeros((len(rows), self._model.output_shape[-1]), np.float32)
         strategy = tf.distribute.get_strategy()
         with encoding_bar(len(rows)) as bar:
-            for step in _steps(row_batches(rows.lengths, TOKENS_PER_BATCH), replicas()):
+            batches = [iter(row_batches(rows.lengths, TOKENS_PER_BATCH))] * replicas()
+            for step in zip_longest(*batches, fillvalue=NO_ROWS):  # a batch for each replica
                 parts = [rows.padded(numbers) for numbers in step]
                 token_ids = strategy.experimental_distribute_values_from_function(
                     lambda its, parts=parts: tf.constant(parts[its.replica_id_in_sync_group])
@@ -62,9 +66,3 @@ def row_batches(lengths: np.ndarray, tokens: int) -> list[np.ndarray]:
 def encoding_bar(rows: int) -> tqdm:
     """Return a progress bar, shown only on a terminal and only after two seconds."""
     return tqdm(total=rows, desc='encoding', delay=2, leave=False, disable=None)
-
-
-def _steps(batches: list[np.ndarray], parts: int) -> list[list[np.ndarray]]:
-    """Group batches into steps of `parts` batches, the last step filled up with empty ones."""
-    batches = batches + [np.zeros(0, np.int64)] * (-len(batches) % parts)
-    return [batches[first : first + parts] for first in range(0, len(batches), parts)]

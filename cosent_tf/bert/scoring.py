@@ -1,7 +1,4 @@
-"""Scores of sentence pairs by a run, the same as in its predictions.
-
-In another precision than the run was trained in, they differ by rounding.
-"""
+"""Scores of sentence pairs by a run: those of its predictions, or in another precision near them."""
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence

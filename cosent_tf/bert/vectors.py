@@ -141,8 +141,7 @@ def load_encoder(
         precision: 'fp32', 'bf16' or 'fp16', whatever the run was trained in or this process uses.
             On GPUs from Ampere on, fp32 is TF32 unless the process has switched that off
             (`configure_process`).
-        backend: 'tensorflow', or 'openvino', on the CPU only, in fp32 or, on a processor that has
-            it, bf16.
+        backend: 'tensorflow', or 'openvino': CPU only, fp32, or bf16 if the processor has it.
 
     Raises:
         UserError: not a run, folder or model; a broken file; a run of Interact; a pooling or maxlen

@@ -1,4 +1,1 @@
-"""The embedded default: sentence pairs and a tiny BERT, generated from a seed.
-
-Not used with real data and encoders.
-"""
+"""The embedded default: sentence pairs and a tiny BERT, generated from a seed."""
