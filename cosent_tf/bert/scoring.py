@@ -1,4 +1,4 @@
-"""Scores of sentence pairs by a run: those of its predictions, or in another precision near them."""
+"""Scores of sentence pairs by a run: as in its predictions, near them in another precision."""
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
