@@ -109,6 +109,22 @@ def run(tensorflow, monkeypatch, capsys):
 
 
 @pytest.fixture
+def head(tensorflow, monkeypatch):
+    """The initial kernel and bias of the head of the model that a script trains, once it does."""
+    from cosent_tf import training
+    from cosent_tf.bert.weights import model_weights
+
+    weights, fit = [], training.fit
+
+    def spied(model, *more):
+        weights.extend(w.numpy() for n, w in model_weights(model).items() if n.startswith('head/'))
+        fit(model, *more)
+
+    monkeypatch.setattr(training, 'fit', spied)
+    return weights
+
+
+@pytest.fixture
 def evaluate(monkeypatch, capsys):
     """Run eval_accuracy.py in this process; return its exit code, stdout and stderr."""
 
