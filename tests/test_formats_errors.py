@@ -1,5 +1,6 @@
 """BERT folders that do not load: what is missing, broken or does not fit is named."""
 
+import json
 import sys
 
 import numpy as np
@@ -23,6 +24,13 @@ def change_tensors(folder, change):
     tensors = load_file(folder / 'model.safetensors')
     change(tensors)
     save_file(tensors, folder / 'model.safetensors')
+
+
+def number_tokens(folder, vocab):
+    """Have tokenizer.json alone give the tokens their numbers."""
+    (folder / 'vocab.txt').unlink()
+    tokenizer = {'model': {'type': 'WordPiece', 'vocab': vocab}}
+    (folder / 'tokenizer.json').write_text(json.dumps(tokenizer), encoding='utf-8')
 
 
 KEY = 'encoder.layer.1.attention.self.key'
@@ -66,21 +74,11 @@ WRONG = {
         f'vocab_size in the configuration is {len(tiny_vocab()) - 1}: they belong to different',
     ),
     'a number without a token': (
-        lambda f: (
-            (f / 'vocab.txt').unlink()
-            or (f / 'tokenizer.json').write_text(
-                '{"model": {"type": "WordPiece", "vocab": {"[PAD]": 0, "a": 2}}}'
-            )
-        ),
+        lambda f: number_tokens(f, {'[PAD]': 0, 'a': 2}),
         'tokenizer.json: the vocabulary has no token, or two, with number 1',
     ),
     'numbers from 1': (
-        lambda f: (
-            (f / 'vocab.txt').unlink()
-            or (f / 'tokenizer.json').write_text(
-                '{"model": {"type": "WordPiece", "vocab": {"[PAD]": 1, "a": 2}}}'
-            )
-        ),
+        lambda f: number_tokens(f, {'[PAD]': 1, 'a': 2}),
         'tokenizer.json: the vocabulary has no token, or two, with number 0',
     ),
     'added tokens of another form': (
